@@ -1,0 +1,72 @@
+import type { Inputs, Present } from "./model.ts";
+import type { Range } from "./shapes.ts";
+import type { TrainState } from "./train-state.ts";
+
+/** What one shard's training forward gives; the arrays stay valid until the shard's next forward. */
+export interface ShardForward {
+  /** [M+1, b, d] */
+  readonly embeddings?: Float32Array;
+  readonly localLoss?: number;
+  /** [Q] flat, in the order of `Model.buffers`. */
+  readonly batchStatistics?: Float32Array;
+}
+
+/** The gradient of the objective with respect to what a shard's forward gave. */
+export interface Cotangent {
+  /** [M+1, b, d] */
+  readonly dz?: Float32Array;
+  /** Weight of the shard's local loss in the objective, 1/V. */
+  readonly localWeight: number;
+}
+
+/** A model compiled for training shards of a fixed number of rows. */
+export interface CompiledModel {
+  readonly rows: number;
+  /** Runs shard `shard`; what its backward needs stays until then. */
+  forward(shard: number, inputs: Inputs): Promise<ShardForward>;
+  /**
+   * Writes the shard's gradient ([P], all of it). Parts finish in one fixed order for every shard; a range handed to
+   * `onPart` is not written again until the promise it returns is settled.
+   */
+  backward(
+    shard: number,
+    cotangent: Cotangent,
+    gradient: Float32Array,
+    onPart?: (part: Range) => Promise<void>,
+  ): Promise<void>;
+}
+
+/** A model compiled for encoding a fixed number of rows from fixed modalities. */
+export interface Encoder {
+  readonly rows: number;
+  /** Codes [rows, d] and outputs [rows, …] of a full batch; pad the last one. */
+  encode(
+    inputs: Inputs,
+  ): Promise<{ readonly code: Float32Array; readonly outputs: Readonly<Record<string, Float32Array>> }>;
+}
+
+/** One step of Adam or AdamW on the flat vector (Kingma & Ba 2015; Loshchilov & Hutter 2019). */
+export interface UpdateRule {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** Decoupled weight decay, per unit of learning rate; 0 is plain Adam. */
+  readonly weightDecay: number;
+  /** The gradient is scaled down to this 2-norm when it is longer; absent: never. */
+  readonly maxNorm?: number;
+}
+
+/** One copy of a model on one device; the state lives where the device wants it. */
+export interface Replica {
+  /** Cached by rows. */
+  compile(rows: number): Promise<CompiledModel>;
+  /** Cached by rows and modalities. */
+  encoder(rows: number, present: Present): Promise<Encoder>;
+  write(state: TrainState): Promise<void>;
+  /** A copy; the loop's `progress` is the one last written. */
+  read(): Promise<TrainState>;
+  /** Clips, applies the rule, replaces the buffers by `buffers` ([Q]), counts the step. Returns the gradient's 2-norm before clipping. */
+  update(gradient: Float32Array, rule: UpdateRule, buffers: Float32Array): Promise<{ readonly gradientNorm: number }>;
+  close(): Promise<void>;
+}

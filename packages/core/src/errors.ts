@@ -1,0 +1,66 @@
+/** JSON-safe facts about a failure, for programs. */
+export type ErrorDetails = Readonly<Record<string, unknown>>;
+
+/**
+ * Base of every error of ours: `code` is for programs and never changes, `message` is for people and says what was
+ * expected, what came and what to do. Across a thread or a socket send `{ code, message, details }`.
+ */
+export abstract class GmcError extends Error {
+  abstract readonly code: string;
+  readonly details: ErrorDetails;
+
+  constructor(message: string, details: ErrorDetails = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.details = details;
+  }
+}
+
+/** A configuration value is missing, unknown or out of range; `details.path` names it. */
+export class ConfigError extends GmcError {
+  readonly code = "ERR_CONFIG";
+}
+
+/** A command was called in a way that cannot work: a missing argument, a folder that is not a run. */
+export class UsageError extends GmcError {
+  readonly code = "ERR_USAGE";
+}
+
+/** A data set or one of its source files is not what its reader expects; the message names file and place. */
+export class DataError extends GmcError {
+  readonly code = "ERR_DATA";
+}
+
+/** Two shapes that must agree do not. */
+export class ShapeError extends GmcError {
+  readonly code = "ERR_SHAPE";
+
+  constructor(where: string, expected: readonly number[], received: readonly number[], options?: ErrorOptions) {
+    super(`${where}: expected shape [${expected}], received [${received}].`, { where, expected, received }, options);
+  }
+}
+
+/** A model does something that cannot be traced into a static graph; the message names the op and the way out. */
+export class TraceError extends GmcError {
+  readonly code = "ERR_TRACE";
+}
+
+/** A loss or a gradient is NaN or infinite; the step was not committed. */
+export class NonFiniteError extends GmcError {
+  readonly code = "ERR_NON_FINITE";
+}
+
+/** A checkpoint cannot be read, or belongs to another configuration or other data. */
+export class CheckpointError extends GmcError {
+  readonly code = "ERR_CHECKPOINT";
+}
+
+/** The caller's `AbortSignal` fired (Ctrl-C, a cancelled job); what was done so far is saved. */
+export class CancelledError extends GmcError {
+  readonly code = "ERR_CANCELLED";
+}
+
+/** Something the machine should provide is missing or too old: a native library, memory, disk. */
+export class EnvironmentError extends GmcError {
+  readonly code = "ERR_ENVIRONMENT";
+}

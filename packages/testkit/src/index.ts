@@ -1,0 +1,1 @@
+export { fixturePath, sharedPath } from "./shared.ts";
