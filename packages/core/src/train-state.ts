@@ -29,8 +29,11 @@ export interface TrainState {
 export interface TrainProgress {
   /** Sum of the losses of the open epoch's committed steps. */
   readonly epochLossSum: number;
-  /** Mean loss of the last finished epoch; null before the first. */
-  readonly lastEpochLoss: number | null;
+  /**
+   * Mean training loss of every closed epoch. An epoch is closed after its last step, once it was validated and checked
+   * for an early stop: a state with more steps than closed epochs cover has that still to do.
+   */
+  readonly epochLosses: readonly number[];
   /** Lowest monitored loss and the epoch (from 1) that reached it; null before the first. */
   readonly best: { readonly loss: number; readonly epoch: number } | null;
 }
@@ -62,7 +65,7 @@ export function initialTrainState(model: Model, seed: number): TrainState {
     buffers,
     beta1Power: 1,
     beta2Power: 1,
-    progress: { epochLossSum: 0, lastEpochLoss: null, best: null },
+    progress: { epochLossSum: 0, epochLosses: [], best: null },
   };
 }
 
