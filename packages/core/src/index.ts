@@ -1,4 +1,6 @@
 export type { CompiledModel, Cotangent, Encoder, Replica, ShardForward, UpdateRule } from "./engine.ts";
+export type { EncodedError } from "./error-transport.ts";
+export { decodeError, encodeError } from "./error-transport.ts";
 export type { ErrorDetails } from "./errors.ts";
 export {
   CancelledError,
