@@ -1,1 +1,14 @@
-export {};
+export type { BuildOptions } from "./build-model.ts";
+export { buildModel } from "./build-model.ts";
+export type { ClassifierConfig } from "./classifier.ts";
+export { classifierModel } from "./classifier.ts";
+export type { ModalityConfig, ModelConfigInput } from "./config.ts";
+export { EncoderConfig, ModelConfig } from "./config.ts";
+export { contrastiveLoss } from "./contrastive-loss.ts";
+export type { CreateTrunk, TrunkModuleArguments } from "./encoders/module.ts";
+export type { GmcModality, GmcParts } from "./gmc.ts";
+export { gmcModel } from "./gmc.ts";
+export type { ModalityInfo } from "./modality.ts";
+export type { ParameterTable } from "./parameter-table.ts";
+export { parameterTable } from "./parameter-table.ts";
+export type { BlockParameter, Scope, Trunk } from "./scope.ts";
