@@ -1,3 +1,4 @@
+export { canonicalJson, sha256OfJson } from "./canonical-json.ts";
 export type { CompiledModel, Cotangent, Encoder, Replica, ShardForward, UpdateRule } from "./engine.ts";
 export type { EncodedError } from "./error-transport.ts";
 export { decodeError, encodeError } from "./error-transport.ts";
