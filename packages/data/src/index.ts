@@ -1,3 +1,7 @@
+export type { BatchSource, GlobalBatch } from "./batch-source.ts";
+export { DataConfig } from "./config.ts";
+export type { Dataset, Modality } from "./dataset.ts";
+export { openDataset, readManifest } from "./dataset.ts";
 export type {
   DatasetWriter,
   DatasetWriterOptions,
@@ -6,6 +10,8 @@ export type {
   StoredRows,
 } from "./dataset-writer.ts";
 export { openDatasetWriter } from "./dataset-writer.ts";
+export type { EvaluationBatch } from "./evaluation-batches.ts";
+export { evaluationBatches } from "./evaluation-batches.ts";
 export type {
   FileEntry,
   FileModalityEntry,
@@ -15,5 +21,12 @@ export type {
   StoredDType,
 } from "./manifest.ts";
 export { Manifest, manifestSha256 } from "./manifest.ts";
+export type { MemoryBatchesOptions } from "./memory-batches.ts";
+export { memoryBatches } from "./memory-batches.ts";
 export type { BatchOptions } from "./sampler.ts";
 export { epochOrder, holdOut } from "./sampler.ts";
+export type { Split } from "./split.ts";
+export type { TrainBatches, TrainBatchesOptions } from "./train-batches.ts";
+export { trainBatches } from "./train-batches.ts";
+export type { VerifyProgress } from "./verify.ts";
+export { verifyDataset } from "./verify.ts";
