@@ -1,0 +1,125 @@
+import type { Inputs, Model, ShardForward, UpdateRule } from "@gmc/core";
+import { treeSumScalars } from "@gmc/core";
+import type { GlobalBatch } from "@gmc/data";
+import type { GlobalLoss } from "@gmc/engine";
+import type { FiniteCheck } from "./finite-check.ts";
+import { finiteCheck } from "./finite-check.ts";
+import { interleave } from "./interleave.ts";
+import { nextBuffers } from "./running-buffers.ts";
+import type { StepContext, StepGraph } from "./step-context.ts";
+import { rowsOf } from "./step-context.ts";
+
+/** What a committed step did. */
+export interface StepReport {
+  /** The objective before the step: `contrastive + local`. */
+  readonly loss: number;
+  /** Contrastive loss of the whole batch, in nats; 0 where nothing is contrasted. */
+  readonly contrastive: number;
+  /** Mean over shards of the local loss; 0 where there is none. */
+  readonly local: number;
+  /** 2-norm before clipping. */
+  readonly gradientNorm: number;
+  /** Rows of the batch. */
+  readonly samples: number;
+}
+
+/**
+ * One training step, exact over the global batch of V shards whoever runs them: the loss of `batch` before the step,
+ * after parameters, moments and buffers have moved. When it throws, nothing has moved.
+ *
+ * A group of workers does the same with its own shards: where this says "all shards", blocks are gathered and sums are
+ * reduced over the group, in the same order and the same tree.
+ *
+ * @param lastCheckpoint  named when the step fails
+ * @throws {NonFiniteError} naming step, shard and tensor
+ */
+export async function trainStep(
+  context: StepContext,
+  batch: GlobalBatch,
+  rule: UpdateRule,
+  lastCheckpoint: string | null = null,
+): Promise<StepReport> {
+  const { model, replica, random, gradients } = context;
+  const graph = await context.graph(batch.shards.length, rowsOf(model, batch.shards));
+  const { compiled, shards, rows } = graph;
+  const finite = finiteCheck(model, batch.step + 1, lastCheckpoint);
+  gradients.clear();
+
+  const forwards: ShardForward[] = [];
+  for (const [v, inputs] of batch.shards.entries()) {
+    const forward = await compiled.forward(v, { ...inputs, ...random.draw(batch.step, v, v * rows, rows) });
+    finite.forward(v, forward);
+    forwards.push(forward);
+  }
+
+  const contrast = contrastAll(model, graph, forwards);
+  const shares: number[] = [];
+  for (let v = 0; v < shards; v++) {
+    const own = contrast?.(v);
+    if (own) finite.value(v, "contrastive loss", own.loss);
+    shares.push(own?.loss ?? 0);
+    const gradient = gradients.next();
+    await compiled.backward(v, { ...(own && { dz: own.dz }), localWeight: 1 / shards }, gradient);
+    finite.gradient(v, gradient);
+    gradients.add();
+  }
+
+  const gradient = gradients.finish(); // [P] tree sum over all shards
+  if (shards > 1) finite.gradient(null, gradient);
+  const statistics = forwards.map((forward) => forward.batchStatistics ?? NO_STATISTICS);
+  const buffers = nextBuffers(model, context.buffers, statistics);
+  const losses = objective(shares, forwards);
+
+  const { gradientNorm } = await replica.update(gradient, rule, buffers);
+  context.buffers = buffers;
+  return { ...losses, gradientNorm, samples: shards * rows };
+}
+
+/** The objective of a batch without a step: what validation takes. Masks are ones, noise is zero. */
+export async function batchLoss(context: StepContext, shards: readonly Inputs[]): Promise<number> {
+  const rows = rowsOf(context.model, shards);
+  const graph = await context.graph(shards.length, rows);
+  const neutral = context.random.neutral(rows);
+  const forwards: ShardForward[] = [];
+  for (const [v, inputs] of shards.entries()) forwards.push(await graph.compiled.forward(v, { ...inputs, ...neutral }));
+  const contrast = contrastAll(context.model, graph, forwards);
+  return objective(
+    shards.map((_, v) => contrast?.(v).loss ?? 0),
+    forwards,
+  ).loss;
+}
+
+const NO_STATISTICS = new Float32Array(0);
+
+/** Loss share and gradient of one shard's rows, from the embeddings and normalisers of all; absent where nothing is contrasted. */
+function contrastAll(
+  { contrastive, modalities }: Model,
+  graph: StepGraph,
+  forwards: readonly ShardForward[],
+): ((shard: number) => ReturnType<GlobalLoss["gradient"]>) | undefined {
+  if (!contrastive) return undefined;
+  const { shards, rows, room } = graph;
+  const sets = modalities.length + 1;
+  const blocks = forwards.map((forward, v) => embeddingsOf(forward, v));
+  const length = (blocks[0]?.length ?? 0) * shards;
+  const loss = graph.globalLoss(contrastive, length / (sets * shards * rows));
+  const rangeOf = (v: number) => ({ start: v * rows, end: (v + 1) * rows });
+
+  const z = interleave(blocks, sets, room("embeddings", length)); // [M+1, B, d]
+  const own = forwards.map((_, v) => loss.logNormalisers(z, rangeOf(v))); // V blocks [K, b]
+  const kinds = (own[0]?.length ?? 0) / rows; // K
+  const normalisers = interleave(own, kinds, room("normalisers", kinds * shards * rows)); // [K, B]
+  return (v) => loss.gradient(z, normalisers, rangeOf(v));
+}
+
+function embeddingsOf({ embeddings }: ShardForward, shard: number): Float32Array {
+  if (embeddings) return embeddings;
+  throw new TypeError(`Shard ${shard}: the model has a contrastive loss, but its forward gave no embeddings.`);
+}
+
+/** The sums over shards, in the tree; float64. */
+function objective(shares: readonly number[], forwards: readonly ShardForward[]) {
+  const contrastive = treeSumScalars(shares);
+  const local = treeSumScalars(forwards.map((forward) => forward.localLoss ?? 0)) / forwards.length;
+  return { loss: contrastive + local, contrastive, local };
+}
