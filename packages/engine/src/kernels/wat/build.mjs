@@ -8,10 +8,12 @@
 import { writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import wabtModule from "wabt";
+import { contrastiveWat } from "./contrastive.mjs";
 import { flatMemoryWat } from "./flat-memory.mjs";
 
 /** Every module: the generated file, the constant it exports and its source. */
 const MODULES = [
+  { file: "contrastive.gen.ts", constant: "CONTRASTIVE_WASM", source: contrastiveWat() },
   { file: "flat-memory.gen.ts", constant: "FLAT_MEMORY_WASM", source: flatMemoryWat({ shared: false }) },
   { file: "flat-memory-shared.gen.ts", constant: "FLAT_MEMORY_SHARED_WASM", source: flatMemoryWat({ shared: true }) },
 ];
