@@ -1,1 +1,2 @@
-export {};
+export { EngineConfig } from "./config.ts";
+export { openReplica } from "./replica.ts";

@@ -1,0 +1,86 @@
+import { availableParallelism } from "node:os";
+import { EnvironmentError } from "@gmc/core";
+import type * as Ort from "onnxruntime-node";
+import type { Program, TensorSpec } from "../onnx/emit.ts";
+import { blockOf } from "./blocks.ts";
+import type { Binding, Block, Runner, Session } from "./runner.ts";
+
+/**
+ * Runs programs through the npm package onnxruntime-node on the CPU. Its runs block the calling thread, and it copies every
+ * output once more than needed.
+ *
+ * @param threads  0 for all cores
+ * @throws {EnvironmentError} when its native library does not load on this machine
+ */
+export async function openOnnxruntimeNode(threads: number): Promise<Runner> {
+  const ort = await loadOnnxruntime();
+  return {
+    name: "onnxruntime-node",
+    open: async (program) => {
+      const session = await ort.InferenceSession.create(
+        program.bytes,
+        sessionOptions(threads || availableParallelism()),
+      );
+      return new OrtSession(ort, session, program);
+    },
+  };
+}
+
+async function loadOnnxruntime(): Promise<typeof Ort> {
+  try {
+    return await import("onnxruntime-node");
+  } catch (error) {
+    throw new EnvironmentError(
+      `onnxruntime-node does not load on ${process.platform} ${process.arch}: it needs 64-bit Linux (glibc), macOS or Windows. Run "npm install" again, or see \`gmc doctor\`.`,
+      { platform: process.platform, arch: process.arch },
+      { cause: error },
+    );
+  }
+}
+
+const sessionOptions = (threads: number): Ort.InferenceSession.SessionOptions => ({
+  executionProviders: ["cpu"],
+  executionMode: "sequential",
+  graphOptimizationLevel: "all",
+  intraOpNumThreads: threads,
+  interOpNumThreads: 1,
+  enableCpuMemArena: true, // without it every run pays for page faults
+  logSeverityLevel: 3,
+  extra: { session: { set_denormal_as_zero: "1" } }, // denormals are 100 times slower and mean nothing here
+});
+
+class OrtSession implements Session {
+  readonly #ort: typeof Ort;
+  readonly #session: Ort.InferenceSession;
+  readonly #program: Program;
+
+  constructor(ort: typeof Ort, session: Ort.InferenceSession, program: Program) {
+    this.#ort = ort;
+    this.#session = session;
+    this.#program = program;
+  }
+
+  bind(blocks: ReadonlyMap<string, Block>): Binding {
+    const feeds = this.#tensors(this.#program.inputs, blocks);
+    const fetches = this.#tensors(this.#program.outputs, blocks);
+    return {
+      run: async () => {
+        await this.#session.run(feeds, fetches);
+      },
+      release: () => {},
+    };
+  }
+
+  release(): Promise<void> {
+    return this.#session.release();
+  }
+
+  #tensors(specs: readonly TensorSpec[], blocks: ReadonlyMap<string, Block>): Record<string, Ort.Tensor> {
+    return Object.fromEntries(
+      specs.map((spec) => {
+        const block = blockOf(blocks, spec);
+        return [spec.name, new this.#ort.Tensor(spec.dtype as "float32", block as Float32Array, spec.shape)];
+      }),
+    );
+  }
+}

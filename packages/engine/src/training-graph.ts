@@ -1,0 +1,87 @@
+import type { CompiledModel, Cotangent, Inputs, Model, Range, ShardForward } from "@gmc/core";
+import { partRanges, tensorLayout } from "@gmc/core";
+import type { TrainingProgram } from "./model-graph.ts";
+import { traceTraining } from "./model-graph.ts";
+import type { Block, Runner, Session } from "./runners/runner.ts";
+import { ShardStorage } from "./shard-storage.ts";
+
+/** A model traced and compiled for training shards of a fixed number of rows. */
+export class TrainingGraph implements CompiledModel {
+  readonly rows: number;
+  readonly #model: Model;
+  readonly #program: TrainingProgram;
+  readonly #state: ReadonlyMap<string, Block>;
+  readonly #forward: Session;
+  readonly #backward: Session | undefined;
+  readonly #parts: readonly Range[];
+  readonly #gradientLength: number;
+  readonly #shards = new Map<number, ShardStorage>();
+
+  /** @param state  parameters and buffers, read in place at every run */
+  static async open(
+    model: Model,
+    rows: number,
+    runner: Runner,
+    state: ReadonlyMap<string, Block>,
+  ): Promise<TrainingGraph> {
+    const program = traceTraining(model, rows);
+    const forward = await runner.open(program.forward);
+    const backward = program.backward && (await runner.open(program.backward));
+    return new TrainingGraph(model, rows, program, state, forward, backward);
+  }
+
+  private constructor(
+    model: Model,
+    rows: number,
+    program: TrainingProgram,
+    state: ReadonlyMap<string, Block>,
+    forward: Session,
+    backward: Session | undefined,
+  ) {
+    this.rows = rows;
+    this.#model = model;
+    this.#program = program;
+    this.#state = state;
+    this.#forward = forward;
+    this.#backward = backward;
+    this.#parts = [...partRanges(model.parameters).values()];
+    this.#gradientLength = tensorLayout(model.parameters).length;
+  }
+
+  get program(): TrainingProgram {
+    return this.#program;
+  }
+
+  forward(shard: number, inputs: Inputs): Promise<ShardForward> {
+    let storage = this.#shards.get(shard);
+    if (!storage) {
+      if (!Number.isSafeInteger(shard) || shard < 0)
+        throw new RangeError(`forward: shard is a number from 0, received ${shard}.`);
+      storage = new ShardStorage(this.#model, this.#program, this.#state, this.#forward, this.#backward);
+      this.#shards.set(shard, storage);
+    }
+    return storage.forward(inputs);
+  }
+
+  async backward(
+    shard: number,
+    cotangent: Cotangent,
+    gradient: Float32Array,
+    onPart?: (part: Range) => Promise<void>,
+  ): Promise<void> {
+    const storage = this.#shards.get(shard);
+    if (!storage) throw new TypeError(`backward: shard ${shard} has had no forward.`);
+    if (gradient.length !== this.#gradientLength) {
+      throw new TypeError(`backward: the gradient has ${this.#gradientLength} elements, received ${gradient.length}.`);
+    }
+    await storage.backward(cotangent, gradient);
+    if (onPart) await Promise.all(this.#parts.map((part) => onPart(part))); // one graph: all parts finish at once
+  }
+
+  async release(): Promise<void> {
+    for (const storage of this.#shards.values()) storage.release();
+    this.#shards.clear();
+    await this.#forward.release();
+    await this.#backward?.release();
+  }
+}
