@@ -62,8 +62,14 @@ function validated(config: ModelConfigInput | ModelConfig): ModelConfig {
   const parsed = ModelConfig.safeParse(config);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  const path = ["model", ...(issue?.path ?? [])].join(".");
-  throw new ConfigError(`${path}: ${issue?.message ?? "invalid"}.`, { path }, { cause: parsed.error });
+  const keys = issue?.path ?? [];
+  const path = ["model", ...keys].join(".");
+  const received = JSON.stringify(keys.reduce<unknown>((value, key) => Object(value)[key], config)) ?? "nothing";
+  throw new ConfigError(
+    `${path}: ${issue?.message ?? "invalid"}; received ${received}.`,
+    { path },
+    { cause: parsed.error },
+  );
 }
 
 /** @throws {ConfigError} when a modality's name is taken twice, reserved or no plain word, or its shape is empty */

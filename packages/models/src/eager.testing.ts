@@ -31,31 +31,38 @@ const stateTensors = (model: Model, { parameters, buffers }: Weights) => ({
   buffers: tensorsOf(model.buffers, tensorViews(tensorLayout(model.buffers), buffers)),
 });
 
-/** What an eager training step of one shard gives, by name. */
+/** What an eager training step gives, by name. */
 export interface EagerStep {
   readonly loss: number;
+  /** [M+1, B, d], the shards' rows in order. */
   readonly embeddings?: Float32Array;
-  readonly statistics: Record<string, Float32Array>;
+  /** Of each shard. */
+  readonly statistics: readonly Record<string, Float32Array>[];
   readonly gradients: Record<string, Float32Array>;
 }
 
-/** Forward, loss (contrastive + local) and every parameter's gradient, eagerly, by tfjs's own autodiff. */
-export function eagerStep(model: Model, weights: Weights, inputs: Inputs, rows: number): EagerStep {
+/**
+ * Forward, objective (contrastive over all shards' embeddings + mean of the shards' local losses) and every parameter's
+ * gradient, eagerly, by tfjs's own autodiff.
+ *
+ * @param rows  of each shard
+ */
+export function eagerStep(model: Model, weights: Weights, shards: readonly Inputs[], rows: number): EagerStep {
   return tf.tidy(() => {
     const { parameters, buffers } = stateTensors(model, weights);
-    const x = tensorsOf(model.inputs(rows, "train"), inputs);
-    let embeddings: Float32Array | undefined;
-    let statistics: Record<string, Float32Array> = {};
     const names = model.parameters.map(({ name }) => name);
+    let embeddings: Float32Array | undefined;
+    let statistics: Record<string, Float32Array>[] = [];
     const objective = (...values: Tensor[]): Scalar => {
-      const result = model.forward(Object.fromEntries(names.map((name, i) => [name, values[i] as Tensor])), buffers, x);
-      embeddings = result.embeddings && Float32Array.from(result.embeddings.dataSync());
-      statistics = arraysOf(result.batchStatistics ?? {});
-      const terms = [
-        ...(result.embeddings && model.contrastive ? [contrastiveLoss(result.embeddings, model.contrastive)] : []),
-        ...(result.localLoss ? [result.localLoss] : []),
-      ];
-      return tf.addN(terms);
+      const p = Object.fromEntries(names.map((name, i) => [name, values[i] as Tensor]));
+      const results = shards.map((inputs) => model.forward(p, buffers, tensorsOf(model.inputs(rows, "train"), inputs)));
+      statistics = results.map(({ batchStatistics = {} }) => arraysOf(batchStatistics));
+      const z = results.flatMap((result) => result.embeddings ?? []);
+      const losses = results.flatMap(({ localLoss }) => localLoss ?? []).map((loss) => tf.div(loss, shards.length));
+      if (z.length === 0 || !model.contrastive) return tf.addN(losses) as Scalar;
+      const all = tf.concat(z, 1);
+      embeddings = Float32Array.from(all.dataSync());
+      return tf.addN([contrastiveLoss(all, model.contrastive), ...losses]) as Scalar;
     };
     const { value, grads } = tf.valueAndGrads(objective)(names.map((name) => parameters[name] as Tensor));
     return {

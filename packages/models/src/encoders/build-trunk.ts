@@ -1,4 +1,4 @@
-import type { EncoderConfig } from "../config.ts";
+import { EncoderConfig } from "../config.ts";
 import type { ModalityInfo } from "../modality.ts";
 import type { Trunk } from "../scope.ts";
 import { conv2dTrunk } from "./conv2d.ts";
@@ -7,16 +7,11 @@ import { mlpTrunk } from "./mlp.ts";
 import { moduleTrunk } from "./module.ts";
 import { spectrogramTrunk } from "./spectrogram.ts";
 
-const defaults = {
-  image: { kind: "conv2d", channels: [64, 128], kernel: 4, stride: 2 },
-  spectrogram: { kind: "spectrogram", channels: [128, 128, 256] },
-  vector: { kind: "mlp", widths: [512, 512] },
-  label: { kind: "linear" },
-} as const satisfies Record<ModalityInfo["kind"], unknown>;
+const defaultKinds = { image: "conv2d", spectrogram: "spectrogram", vector: "mlp", label: "linear" } as const;
 
 /** The encoder a modality of this kind gets when the configuration names none. */
 export const defaultEncoder = (kind: ModalityInfo["kind"]): EncoderConfig =>
-  structuredClone(defaults[kind]) as EncoderConfig;
+  EncoderConfig.parse({ kind: defaultKinds[kind] });
 
 /**
  * The trunk an encoder's configuration describes.
