@@ -1,4 +1,6 @@
 export { EngineConfig } from "./config.ts";
 export type { ContrastiveShape, GlobalLoss } from "./kernels/contrastive-loss.ts";
 export { contrastiveLoss } from "./kernels/contrastive-loss.ts";
+export type { AdamPowers, FlatMemory } from "./kernels/flat-memory.ts";
+export { openFlatMemory } from "./kernels/flat-memory.ts";
 export { openReplica } from "./replica.ts";
