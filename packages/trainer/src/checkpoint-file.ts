@@ -37,7 +37,7 @@ export async function readCheckpointFile(path: string, model: Model): Promise<Ch
   const file = await readSafetensors(path).catch((cause: unknown) => {
     throw new CheckpointError(`${path} cannot be read: ${(cause as Error).message}`, { path }, { cause });
   });
-  if (file.metadata["format"] !== FORMAT.format || file.metadata["version"] !== FORMAT.version) {
+  if (file.metadata.format !== FORMAT.format || file.metadata.version !== FORMAT.version) {
     throw new CheckpointError(`${path} is not a checkpoint of version ${FORMAT.version}.`, { path });
   }
   const [parameters, firstMoment, secondMoment, buffers] = BLOCKS.map((block) => readBlock(path, model, file, block));

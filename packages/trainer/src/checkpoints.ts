@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Model, TrainState } from "@gmc/core";
 import { CheckpointError, sha256OfJson } from "@gmc/core";
-import { exists, sha256OfFile, writeFileAtomic } from "@gmc/storage";
+import { exists, removeTemporaries, sha256OfFile, writeFileAtomic } from "@gmc/storage";
 import { z } from "zod";
 import { readCheckpointFile, writeCheckpointFile } from "./checkpoint-file.ts";
 import type { RunIdentity } from "./run-identity.ts";
@@ -87,6 +87,7 @@ class CheckpointFolder implements Checkpoints {
   readonly #config: Pick<Pointer, "config" | "configSha256" | "dataSha256">;
   /** Files that this process wrote, by step. */
   readonly #written = new Map<number, { readonly file: string; readonly sha256: string }>();
+  #prepared = false;
   #pointers: Map<CheckpointKind, Pointer> | undefined;
 
   constructor(folder: string, model: Model, identity: RunIdentity) {
@@ -111,8 +112,8 @@ class CheckpointFolder implements Checkpoints {
   }
 
   async save(state: TrainState, kind: CheckpointKind): Promise<string> {
-    await mkdir(this.#folder, { recursive: true });
     const pointers = await this.#ofThisRun();
+    if (!this.#prepared) await this.#prepare();
     const { file, sha256 } = await this.#writeTensors(state, pointers);
     const pointer: Pointer = {
       format: "gmc-checkpoint",
@@ -127,6 +128,13 @@ class CheckpointFolder implements Checkpoints {
     pointers.set(kind, pointer);
     await this.#removeUnnamed(pointers);
     return join(this.#folder, file);
+  }
+
+  /** Makes the folder, and removes what a killed process was writing. */
+  async #prepare(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true });
+    await removeTemporaries(this.#folder);
+    this.#prepared = true;
   }
 
   /** Never writes over a file that a pointer names: that one may be of another process's run of the same step. */

@@ -51,11 +51,11 @@ test("seed, step, name and place give different bits; the shards of a step have 
   const first = random.draw(5, 0, 0, 4);
   const others = [random.draw(5, 1, 4, 4), random.draw(6, 2, 0, 4), randomInputs(drawn, 2).draw(5, 0, 0, 4)];
   for (const other of others) {
-    expect(other["mask"]).not.toEqual(first["mask"]);
-    expect(other["noise"]).not.toEqual(first["noise"]);
+    expect(other.mask).not.toEqual(first.mask);
+    expect(other.noise).not.toEqual(first.noise);
   }
   const renamed = model([{ name: "other", source: { kind: "noise" } }], 501);
-  expect(randomInputs(renamed, 1).draw(5, 0, 0, 4)["other"]).not.toEqual(first["noise"]);
+  expect(randomInputs(renamed, 1).draw(5, 0, 0, 4).other).not.toEqual(first.noise);
 });
 
 test("a mask holds 1/keep or 0 in the right share, noise has mean 0, variance 1 and normal tails", () => {
@@ -80,5 +80,5 @@ test("validation's masks are ones and its noise zeros", () => {
 
 test("masks that keep everything are all ones", () => {
   const all = randomInputs(model([{ name: "mask", source: { kind: "mask", keep: 1 } }], 64), 1).draw(0, 0, 0, 64);
-  expect(new Set(all["mask"])).toEqual(new Set([1]));
+  expect(new Set(all.mask)).toEqual(new Set([1]));
 });

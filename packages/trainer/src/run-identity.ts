@@ -48,9 +48,10 @@ export function checkSameRun(saved: RunIdentity, current: RunIdentity): void {
 
 /** Dotted paths of the leaves in which two plain trees differ; a list is one leaf. */
 export function differingPaths(a: unknown, b: unknown, prefix = ""): string[] {
-  if (!isSection(a) || !isSection(b)) return canonicalJson([a]) === canonicalJson([b]) ? [] : [prefix];
-  const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
-  return [...keys].flatMap((key) => differingPaths(a[key], b[key], prefix === "" ? key : `${prefix}.${key}`));
+  const [before, after] = [a ?? (isSection(b) ? {} : a), b ?? (isSection(a) ? {} : b)]; // an absent section is an empty one
+  if (!isSection(before) || !isSection(after)) return canonicalJson([a]) === canonicalJson([b]) ? [] : [prefix];
+  const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...keys].flatMap((key) => differingPaths(before[key], after[key], prefix === "" ? key : `${prefix}.${key}`));
 }
 
 function mayChange(path: string, saved: RunIdentity, current: RunIdentity): boolean {

@@ -138,7 +138,7 @@ test("validation's loss keeps everything that masks would drop, and moves nothin
 test("a shard with other rows than the first is refused by name", async () => {
   const { context, batches } = await start(2);
   const [first, second] = batches[0]!.shards;
-  const shards = [first!, { x: second!["x"]!.slice(3), y: second!["y"]! }];
+  const shards = [first!, { x: second!.x!.slice(3), y: second!.y! }];
   await expect(trainStep(context, { ...batches[0]!, shards }, RULE)).rejects.toThrow(
     'Shard 1, input "x": expected shape [16,3]',
   );

@@ -2,7 +2,6 @@ import type { Inputs, Model, ShardForward, UpdateRule } from "@gmc/core";
 import { treeSumScalars } from "@gmc/core";
 import type { GlobalBatch } from "@gmc/data";
 import type { GlobalLoss } from "@gmc/engine";
-import type { FiniteCheck } from "./finite-check.ts";
 import { finiteCheck } from "./finite-check.ts";
 import { interleave } from "./interleave.ts";
 import { nextBuffers } from "./running-buffers.ts";
