@@ -59,6 +59,8 @@ export interface UpdateRule {
 
 /** One copy of a model on one device; the state lives where the device wants it. */
 export interface Replica {
+  /** [P] the block that `update` reads: a gradient that was computed into it is not copied. Absent: there is none. */
+  readonly gradient?: Float32Array;
   /** Cached by rows. */
   compile(rows: number): Promise<CompiledModel>;
   /** Cached by rows and modalities. */

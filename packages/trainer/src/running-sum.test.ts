@@ -44,6 +44,18 @@ test.each([
   expect(buffers.size).toBe(expected);
 });
 
+test.each([1, 2, 3, 4, 7])("of %i shards the sum stands in the buffer that was given", (shards) => {
+  const given = new Float32Array(4);
+  const sum = runningSum(4, given);
+  for (let repeat = 0; repeat < 3; repeat++) {
+    for (let v = 0; v < shards; v++) {
+      sum.next();
+      sum.add();
+    }
+    expect(sum.finish()).toBe(given);
+  }
+});
+
 test("one shard's vector comes back without a copy", () => {
   const sum = runningSum(4);
   const buffer = sum.next();

@@ -14,9 +14,13 @@ export interface RunningSum {
   clear(): void;
 }
 
-/** A running sum of vectors of this length; its buffers are kept from sum to sum. */
-export function runningSum(length: number): RunningSum {
-  const free: Float32Array[] = [];
+/**
+ * A running sum of vectors of this length; its buffers are kept from sum to sum.
+ *
+ * @param first  buffer for the first shard's vector, and so for the sum
+ */
+export function runningSum(length: number, first?: Float32Array): RunningSum {
+  const free: Float32Array[] = first ? [first] : [];
   const waiting: { readonly shards: number; readonly sum: Float32Array }[] = [];
   let open: Float32Array | undefined;
 

@@ -41,7 +41,7 @@ export function stepContext(model: Model, replica: Replica, seed: number, buffer
     model,
     replica,
     random: randomInputs(model, seed),
-    gradients: runningSum(tensorLayout(model.parameters).length),
+    gradients: runningSum(tensorLayout(model.parameters).length, replica.gradient),
     buffers,
     graph(shards, rows) {
       const key = `${shards}x${rows}`;

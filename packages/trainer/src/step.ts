@@ -97,17 +97,18 @@ function contrastAll(
   forwards: readonly ShardForward[],
 ): ((shard: number) => ReturnType<GlobalLoss["gradient"]>) | undefined {
   if (!contrastive) return undefined;
-  const { shards, rows, room } = graph;
+  const { shards, rows } = graph;
   const sets = modalities.length + 1;
   const blocks = forwards.map((forward, v) => embeddingsOf(forward, v));
   const length = (blocks[0]?.length ?? 0) * shards;
   const loss = graph.globalLoss(contrastive, length / (sets * shards * rows));
   const rangeOf = (v: number) => ({ start: v * rows, end: (v + 1) * rows });
 
-  const z = interleave(blocks, sets, room("embeddings", length)); // [M+1, B, d]
+  const z = interleave(blocks, sets, graph.room("embeddings", length)); // [M+1, B, d]
   const own = forwards.map((_, v) => loss.logNormalisers(z, rangeOf(v))); // V blocks [K, b]
-  const kinds = (own[0]?.length ?? 0) / rows; // K
-  const normalisers = interleave(own, kinds, room("normalisers", kinds * shards * rows)); // [K, B]
+  const { normalisersPerRow } = loss; // K
+  const room = graph.room("normalisers", normalisersPerRow * shards * rows);
+  const normalisers = interleave(own, normalisersPerRow, room); // [K, B]
   return (v) => loss.gradient(z, normalisers, rangeOf(v));
 }
 

@@ -84,7 +84,13 @@ test.each(Array.from({ length: 15 }, (_, i) => i + 1))(
 test("a stop during validation keeps the epoch open; the resume closes it", async () => {
   const validation = linearSource({ samples: 17, batchSize: 8, shards: 2 });
   const stop = new AbortController();
-  const aborting = { ...validation, batches: (from: number) => (stop.abort(), validation.batches(from)) };
+  const aborting = {
+    ...validation,
+    batches(from: number) {
+      stop.abort();
+      return validation.batches(from);
+    },
+  };
   const stopped = await train({ ...options(), validation: aborting, checkpoints: openFolder(), signal: stop.signal });
   expect(stopped).toMatchObject({ status: "stopped", steps: 5, epochs: 0 });
   expect(stopped.finalLoss).toBeCloseTo((await train({ ...options(), validation })).lossPerEpoch[0]!, 12);
