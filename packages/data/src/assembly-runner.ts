@@ -34,15 +34,26 @@ function inlineRunner(plan: AssemblyPlan): AssemblyRunner {
 
 function threadRunner(plan: AssemblyPlan, threads: number): AssemblyRunner {
   const pool = createPool(plan, threads);
-  const broken = new Promise<never>((_, reject) => pool.once("error", reject)); // a thread that cannot even start
-  broken.catch(() => {});
+  // A thread that cannot even start is reported by this event alone. No Promise.race against one long-lived promise:
+  // that would hold on to every batch it was ever raced with.
+  const waiting = new Set<(reason: unknown) => void>();
+  pool.on("error", (error) => {
+    for (const reject of waiting) reject(error);
+  });
   let closing: Promise<void> | undefined;
   return {
-    async assemble(step) {
-      const result: AssemblyResult = await Promise.race([pool.run(step), broken]);
-      if ("error" in result) throw decodeError(result.error);
-      return result.batch;
-    },
+    assemble: (step) =>
+      new Promise((resolve, reject) => {
+        waiting.add(reject);
+        pool
+          .run(step)
+          .then((result: AssemblyResult) => {
+            if ("error" in result) throw decodeError(result.error);
+            resolve(result.batch);
+          })
+          .catch(reject)
+          .finally(() => waiting.delete(reject));
+      }),
     close: () => (closing ??= pool.destroy()),
   };
 }

@@ -10,8 +10,12 @@ export type {
   StoredRows,
 } from "./dataset-writer.ts";
 export { openDatasetWriter } from "./dataset-writer.ts";
+export type { DrawOptions } from "./draw-strokes.ts";
+export { DIGIT_IMAGE, drawStrokes } from "./draw-strokes.ts";
 export type { EvaluationBatch } from "./evaluation-batches.ts";
 export { evaluationBatches } from "./evaluation-batches.ts";
+export type { DatasetSummary } from "./inspect.ts";
+export { inspectDataset } from "./inspect.ts";
 export type {
   FileEntry,
   FileModalityEntry,
@@ -25,7 +29,11 @@ export type { MemoryBatchesOptions } from "./memory-batches.ts";
 export { memoryBatches } from "./memory-batches.ts";
 export type { BatchOptions } from "./sampler.ts";
 export { epochOrder, holdOut } from "./sampler.ts";
+export type { ContactSheetOptions } from "./sheet/contact-sheet.ts";
+export { contactSheet } from "./sheet/contact-sheet.ts";
 export type { Split } from "./split.ts";
+export type { SynthesiseOptions } from "./synth/synthesise-digits.ts";
+export { synthesiseDigits } from "./synth/synthesise-digits.ts";
 export type { TrainBatches, TrainBatchesOptions } from "./train-batches.ts";
 export { trainBatches } from "./train-batches.ts";
 export type { VerifyProgress } from "./verify.ts";

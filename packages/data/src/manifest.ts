@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { DataError } from "@gmc/core";
+import { DataError, sha256OfJson } from "@gmc/core";
 import { z } from "zod";
 
 /** Number types a tensor file of a data set may hold (npy: little-endian, C order). */
@@ -86,7 +85,7 @@ export type ModalityStatistics = z.infer<typeof Statistics>;
 /** Sha256 (hex) of a manifest's content without its own `sha256`: of JSON with sorted keys and no white space. */
 export function manifestSha256(content: Omit<Manifest, "sha256"> & { readonly sha256?: string }): string {
   const { sha256: _, ...rest } = content;
-  return createHash("sha256").update(canonicalJson(rest)).digest("hex");
+  return sha256OfJson(rest);
 }
 
 /**
@@ -144,15 +143,4 @@ function checkFiles({ modalities, splits, classes }: Manifest, where: string): v
       `${where}: label "${label.name}" has ${label.shape[0]} classes, the list has ${classes?.length ?? 0}.`,
     );
   }
-}
-
-/** JSON with sorted keys: the same text whatever order an object was built in. */
-function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
-  if (value === null || typeof value !== "object") return JSON.stringify(value);
-  const entries = Object.entries(value).filter(([, field]) => field !== undefined);
-  const fields = entries
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`);
-  return `{${fields.join(",")}}`;
 }
