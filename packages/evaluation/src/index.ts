@@ -1,1 +1,12 @@
-export {};
+export type { Classifier, ClassifierOptions } from "./classifier.ts";
+export { accuracyOf, trainClassifier } from "./classifier.ts";
+export { EvaluationConfig } from "./config.ts";
+export type { EncodedSplit, EncodeSplitOptions, EvaluationProgress } from "./encode-split.ts";
+export { encodeSplit } from "./encode-split.ts";
+export type { EvaluateOptions, EvaluationResult } from "./evaluate-run.ts";
+export { evaluateRun } from "./evaluate-run.ts";
+export type { Ranks, Recall } from "./retrieval.ts";
+export { matchingRanks, recallOf } from "./retrieval.ts";
+export type { PresentCase } from "./subsets.ts";
+export { COMPLETE, presentCases } from "./subsets.ts";
+export { missingModalityTable, tableMarkdown } from "./table.ts";
