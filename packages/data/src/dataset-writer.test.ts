@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { readManifest } from "./dataset.ts";
 import { type DatasetWriter, openDatasetWriter } from "./dataset-writer.ts";
-import { temporaryFolder, writeTinyDataset } from "./tiny-dataset.fixture.ts";
+import { temporaryFolder, writeTinyDataset } from "./tiny-dataset.testing.ts";
 
 const openWriter = async (classes?: readonly string[], out?: string): Promise<DatasetWriter> =>
   openDatasetWriter({

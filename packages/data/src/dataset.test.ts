@@ -4,7 +4,7 @@ import { DataError } from "@gmc/core";
 import { expect, test } from "vitest";
 import { openDataset } from "./dataset.ts";
 import { manifestSha256, parseManifest } from "./manifest.ts";
-import { imageOf, labelOf, levelOf, penOf, temporaryFolder, writeTinyDataset } from "./tiny-dataset.fixture.ts";
+import { imageOf, labelOf, levelOf, penOf, temporaryFolder, writeTinyDataset } from "./tiny-dataset.testing.ts";
 import { verifyDataset } from "./verify.ts";
 
 test("samples come back in the order asked for, as values with scale and offset", async () => {

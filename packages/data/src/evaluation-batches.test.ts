@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { openDataset } from "./dataset.ts";
 import { type EvaluationBatch, evaluationBatches } from "./evaluation-batches.ts";
-import { penOf, tinyInputs, writeTinyDataset } from "./tiny-dataset.fixture.ts";
+import { penOf, tinyInputs, writeTinyDataset } from "./tiny-dataset.testing.ts";
 
 const inputs = tinyInputs(4).slice(1, 2);
 async function collect(batches: AsyncIterable<EvaluationBatch>): Promise<EvaluationBatch[]> {

@@ -6,7 +6,7 @@ import type { GlobalBatch } from "./batch-source.ts";
 import { type Dataset, openDataset } from "./dataset.ts";
 import { memoryBatches } from "./memory-batches.ts";
 import { epochOrder } from "./sampler.ts";
-import { imageOf, labelOf, penOf, tinyInputs, writeTinyDataset } from "./tiny-dataset.fixture.ts";
+import { imageOf, labelOf, penOf, tinyInputs, writeTinyDataset } from "./tiny-dataset.testing.ts";
 import { type TrainBatchesOptions, trainBatches } from "./train-batches.ts";
 
 const openTiny = async (made?: Parameters<typeof writeTinyDataset>[0]): Promise<Dataset> => {

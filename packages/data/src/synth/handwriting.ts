@@ -23,10 +23,10 @@ export interface Writer {
 export function drawWriter(random: RandomStream): Writer {
   return {
     templates: DIGIT_TEMPLATES.map((choices) => random.integer(choices.length)),
-    slant: 0.18 + 0.22 * random.normal(),
-    rotation: 0.08 * random.normal(),
+    slant: 0.18 + 0.26 * random.normal(),
+    rotation: 0.1 * random.normal(),
     aspect: random.between(0.55, 1.05),
-    looseness: random.between(0.025, 0.06),
+    looseness: random.between(0.028, 0.07),
     roundness: random.between(0.85, 1.25),
     penRadius: random.between(0.7, 1.5),
   };
@@ -66,7 +66,7 @@ function loosen(template: DigitTemplate, looseness: number, random: RandomStream
 /** The writer's affine habits with a sample's own deviation, and a slow bend. */
 function placement(writer: Writer, random: RandomStream): (point: Point) => Point {
   const slant = writer.slant + 0.08 * random.normal();
-  const angle = writer.rotation + 0.06 * random.normal();
+  const angle = writer.rotation + 0.09 * random.normal();
   const width = writer.aspect * (1 + 0.1 * random.normal());
   const bendX = 0.12 * random.normal();
   const bendY = 0.12 * random.normal();

@@ -26,7 +26,7 @@ export function drawSpeaker(random: RandomStream): Speaker {
     pace: random.between(1.1, 1.8),
     breath: random.between(0.01, 0.06),
     tilt: random.between(0.55, 0.85),
-    hiss: random.between(0.002, 0.02),
+    hiss: random.between(0.005, 0.05),
   };
 }
 
@@ -92,19 +92,19 @@ interface Mouth {
 /** The phones one after another with this sample's durations, each blended into the next. */
 function articulate(phones: readonly Phone[], speaker: Speaker, random: RandomStream): Mouth {
   const pace = speaker.pace * (1 + 0.12 * random.normal());
-  const scale = speaker.formantScale * (1 + 0.02 * random.normal());
-  const lead = Math.round(random.between(0, 12)); // frames of room before the word
+  const scale = speaker.formantScale * (1 + 0.04 * random.normal());
+  const lead = Math.round(random.between(0, 16)); // frames of room before the word
   const steps: number[][] = [];
   for (let i = 0; i < lead; i++) steps.push([0, 0, 2500, 400, 1500, 2500]);
   for (const phone of phones) {
     const { ms, voice, noise = 0, noiseHz = 2500, formants } = phone;
-    const frames = Math.max(2, Math.round((ms * pace * (1 + 0.2 * random.normal()) * SPEECH_RATE) / 1000 / FRAME));
+    const frames = Math.max(2, Math.round((ms * pace * (1 + 0.25 * random.normal()) * SPEECH_RATE) / 1000 / FRAME));
     const loudness = 1 + 0.15 * random.normal();
     const targets = [
       voice * loudness,
       noise * loudness * (1 + 0.25 * random.normal()),
       noiseHz * (1 + 0.05 * random.normal()),
-      ...formants.map((hertz) => hertz * scale * (1 + 0.05 * random.normal())),
+      ...formants.map((hertz) => hertz * scale * (1 + 0.08 * random.normal())),
     ];
     for (let i = 0; i < frames; i++) steps.push(targets);
   }

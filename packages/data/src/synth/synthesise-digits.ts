@@ -114,8 +114,8 @@ function drawDigit(strokes: readonly Float64Array[], writer: Writer, random: Ran
     ...DIGIT_IMAGE,
     extent: DIGIT_IMAGE.extent * (1 + 0.06 * random.normal()),
     penRadius: Math.max(0.6, writer.penRadius * (1 + 0.12 * random.normal())),
-    shiftX: 0.8 * random.normal(),
-    shiftY: 0.8 * random.normal(),
+    shiftX: 0.6 * random.normal(),
+    shiftY: 0.6 * random.normal(),
   });
 }
 
