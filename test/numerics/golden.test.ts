@@ -21,15 +21,13 @@ import {
 } from "@gmc/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CompiledStep } from "../support/compiled-step.ts";
-import { compiledStep, movedBuffers, useCpuBackend } from "../support/compiled-step.ts";
+import { compiledStep, movedBuffers } from "../support/compiled-step.ts";
 
 /** The project's bar for the loss and every parameter's gradient, against float64. */
 const GRADIENT_TOLERANCE = 1e-5;
 /** After five Adam steps, which divide by tiny second moments and so enlarge rounding. */
 const TRAINED_TOLERANCE = 1e-4;
 const RULE = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
-
-beforeAll(useCpuBackend);
 
 /** A golden model on the engine, from the weights of a golden file. */
 class GoldenRun {

@@ -1,7 +1,6 @@
 import type { CompiledModel, Inputs, Model } from "@gmc/core";
 import { tensorLayout, treeSum, treeSumScalars } from "@gmc/core";
-import { contrastiveLoss } from "@gmc/models";
-import * as tf from "@tensorflow/tfjs-core";
+import { contrastiveLoss } from "@gmc/engine";
 
 /** What one training step of a compiled model gives before the update. */
 export interface CompiledStep {
@@ -14,16 +13,7 @@ export interface CompiledStep {
   readonly statistics: Float32Array;
 }
 
-/** tfjs's own JavaScript backend, without its banner that recommends another. */
-export async function useCpuBackend(): Promise<void> {
-  await import("@tensorflow/tfjs-backend-cpu");
-  tf.env().set("IS_TEST", true);
-  await tf.setBackend("cpu");
-  tf.scalar(0).dispose(); // the banner comes with the first tensor
-  tf.env().set("IS_TEST", false);
-}
-
-/** A training step as the trainer does it, with `models`' reference loss: all forwards, the global loss, all backwards, the tree. */
+/** A training step as the trainer does it, without its checks: all forwards, the global loss, all backwards, the tree. */
 export async function compiledStep(
   model: Model,
   compiled: CompiledModel,
@@ -34,7 +24,7 @@ export async function compiledStep(
   const blocks = results.flatMap(({ embeddings }) => (embeddings ? [embeddings] : []));
   const views = model.modalities.length + 1;
   const contrast =
-    blocks.length > 0 && model.contrastive ? referenceLoss(model.contrastive, blocks, views, compiled.rows) : undefined;
+    blocks.length > 0 && model.contrastive ? globalLoss(model.contrastive, blocks, views, compiled.rows) : undefined;
   const localWeight = 1 / shards.length;
   const gradients: Float32Array[] = [];
   for (const shard of shards.keys()) {
@@ -53,22 +43,28 @@ export async function compiledStep(
   };
 }
 
-/** Loss of all shards' embeddings and its derivative, cut into the shards' blocks again. */
-function referenceLoss(
+/** Loss of all shards' embeddings and its derivative, a block a shard. */
+function globalLoss(
   spec: NonNullable<Model["contrastive"]>,
   blocks: readonly Float32Array[],
   views: number,
   rows: number,
 ) {
-  return tf.tidy(() => {
-    const all = tf.concat(
-      blocks.map((block) => tf.tensor3d(block, [views, rows, block.length / views / rows])),
-      1,
-    );
-    const { value, grad } = tf.valueAndGrad((z: tf.Tensor) => contrastiveLoss(z as tf.Tensor3D, spec))(all);
-    const dz = tf.split(grad, blocks.length, 1).map((block) => Float32Array.from(block.dataSync()));
-    return { loss: value.dataSync()[0] ?? Number.NaN, embeddings: Float32Array.from(all.dataSync()), dz };
-  });
+  const dim = (blocks[0]?.length ?? 0) / views / rows;
+  const batch = blocks.length * rows;
+  const embeddings = new Float32Array(views * batch * dim); // [M+1, B, d]
+  for (let view = 0; view < views; view++) {
+    for (const [shard, block] of blocks.entries()) {
+      const own = block.subarray(view * rows * dim, (view + 1) * rows * dim);
+      embeddings.set(own, (view * batch + shard * rows) * dim);
+    }
+  }
+  const loss = contrastiveLoss(spec, { modalities: views - 1, batch, dim });
+  const normalisers = loss.logNormalisers(embeddings, { start: 0, end: batch });
+  const shares = blocks.map((_, shard) =>
+    loss.gradient(embeddings, normalisers, { start: shard * rows, end: (shard + 1) * rows }),
+  );
+  return { loss: treeSumScalars(shares.map((share) => share.loss)), embeddings, dz: shares.map(({ dz }) => dz) };
 }
 
 /** One momentum step of the running buffers, as the trainer takes it. */

@@ -61,7 +61,6 @@ import {
   PadV2,
   Pow,
   Prelu,
-  Prod,
   RealDiv,
   Reciprocal,
   Relu,
@@ -88,22 +87,22 @@ import {
   Sum,
   Tan,
   Tanh,
+  Tensor,
   Tile,
   Transpose,
   Unpack,
   UnsortedSegmentSum,
   ZerosLike,
   add,
-  backend_util,
   cast,
   concat,
   conv2d,
   cos,
   cosh,
-  cumprod,
   cumsum,
   div,
   engine,
+  env,
   equal,
   exp,
   expandDims,
@@ -310,344 +309,7 @@ var atanhGradConfig = {
   }
 };
 var ENGINE = engine();
-var { arraysEqual, arraysEqualWithNull, assert, assertNonNegativeIntegerDimensions, assertNonNull, assertShapesMatch, bytesFromStringArray, bytesPerElement, checkConversionForErrors, clamp, computeStrides, convertBackendValuesAndArrayBuffer, createScalarValue, createShuffledIndices, decodeString, distSquared, encodeString, fetch, fingerPrint64, flatten, getArrayFromDType, getTypedArrayFromDType, hasEncodingLoss, hexToLong, indexToLoc, inferDtype, inferFromImplicitShape, isBoolean, isFunction, isInt, isNumber, isPromise, isScalarShape, isString, isTypedArray, isValidDtype, locToIndex, makeOnesTypedArray, makeZerosNestedTypedArray, makeZerosTypedArray, nearestDivisor, nearestLargerEven, now, parseAxisParam, randUniform, repeatedTry, rightPad, shuffle, shuffleCombo, sizeFromShape, sizeToSquarishShape, squeezeShape, sum: sum2, swap, tanh, toNestedArray, toTypedArray } = util;
-function env() {
-  return ENV;
-}
-var ENV = null;
-var globalNameSpace;
-function getGlobalNamespace() {
-  if (globalNameSpace == null) {
-    let ns;
-    if (typeof window !== "undefined") {
-      ns = window;
-    } else if (typeof global !== "undefined") {
-      ns = global;
-    } else if (typeof process !== "undefined") {
-      ns = process;
-    } else if (typeof self !== "undefined") {
-      ns = self;
-    } else {
-      throw new Error("Could not find a global object");
-    }
-    globalNameSpace = ns;
-  }
-  return globalNameSpace;
-}
-function getGlobalMap() {
-  const ns = getGlobalNamespace();
-  if (ns._tfGlobals == null) {
-    ns._tfGlobals = /* @__PURE__ */ new Map();
-  }
-  return ns._tfGlobals;
-}
-function getGlobal(key, init) {
-  const globalMap = getGlobalMap();
-  if (globalMap.has(key)) {
-    return globalMap.get(key);
-  } else {
-    const singleton = init();
-    globalMap.set(key, singleton);
-    return globalMap.get(key);
-  }
-}
-var FORMAT_LIMIT_NUM_VALS = 20;
-var FORMAT_NUM_FIRST_LAST_VALS = 3;
-var FORMAT_NUM_SIG_DIGITS = 7;
-function tensorToString(vals, shape, dtype, verbose) {
-  const strides = computeStrides(shape);
-  const padPerCol = computeMaxSizePerColumn(vals, shape, dtype, strides);
-  const rank = shape.length;
-  const valsLines = subTensorToString(vals, shape, dtype, strides, padPerCol);
-  const lines = ["Tensor"];
-  if (verbose) {
-    lines.push(`  dtype: ${dtype}`);
-    lines.push(`  rank: ${rank}`);
-    lines.push(`  shape: [${shape}]`);
-    lines.push(`  values:`);
-  }
-  lines.push(valsLines.map((l) => "    " + l).join("\n"));
-  return lines.join("\n");
-}
-function computeMaxSizePerColumn(vals, shape, dtype, strides) {
-  const n = sizeFromShape(shape);
-  const numCols = strides[strides.length - 1];
-  const padPerCol = new Array(numCols).fill(0);
-  const rank = shape.length;
-  const valuesOrTuples = dtype === "complex64" ? createComplexTuples(vals) : vals;
-  if (rank > 1) {
-    for (let row = 0; row < n / numCols; row++) {
-      const offset = row * numCols;
-      for (let j = 0; j < numCols; j++) {
-        padPerCol[j] = Math.max(padPerCol[j], valToString(valuesOrTuples[offset + j], 0, dtype).length);
-      }
-    }
-  }
-  return padPerCol;
-}
-function valToString(val, pad2, dtype) {
-  let valStr;
-  if (Array.isArray(val)) {
-    valStr = `${parseFloat(val[0].toFixed(FORMAT_NUM_SIG_DIGITS))} + ${parseFloat(val[1].toFixed(FORMAT_NUM_SIG_DIGITS))}j`;
-  } else if (isString(val)) {
-    valStr = `'${val}'`;
-  } else if (dtype === "bool") {
-    valStr = boolNumToString(val);
-  } else {
-    valStr = parseFloat(val.toFixed(FORMAT_NUM_SIG_DIGITS)).toString();
-  }
-  return rightPad(valStr, pad2);
-}
-function boolNumToString(v) {
-  return v === 0 ? "false" : "true";
-}
-function subTensorToString(vals, shape, dtype, strides, padPerCol, isLast = true) {
-  const storagePerElement = dtype === "complex64" ? 2 : 1;
-  const size = shape[0];
-  const rank = shape.length;
-  if (rank === 0) {
-    if (dtype === "complex64") {
-      const complexTuple = createComplexTuples(vals);
-      return [valToString(complexTuple[0], 0, dtype)];
-    }
-    if (dtype === "bool") {
-      return [boolNumToString(vals[0])];
-    }
-    return [vals[0].toString()];
-  }
-  if (rank === 1) {
-    if (size > FORMAT_LIMIT_NUM_VALS) {
-      const firstValsSize = FORMAT_NUM_FIRST_LAST_VALS * storagePerElement;
-      let firstVals = Array.from(vals.slice(0, firstValsSize));
-      let lastVals = Array.from(vals.slice((size - FORMAT_NUM_FIRST_LAST_VALS) * storagePerElement, size * storagePerElement));
-      if (dtype === "complex64") {
-        firstVals = createComplexTuples(firstVals);
-        lastVals = createComplexTuples(lastVals);
-      }
-      return [
-        "[" + firstVals.map((x, i) => valToString(x, padPerCol[i], dtype)).join(", ") + ", ..., " + lastVals.map((x, i) => valToString(x, padPerCol[size - FORMAT_NUM_FIRST_LAST_VALS + i], dtype)).join(", ") + "]"
-      ];
-    }
-    const displayVals = dtype === "complex64" ? createComplexTuples(vals) : Array.from(vals);
-    return [
-      "[" + displayVals.map((x, i) => valToString(x, padPerCol[i], dtype)).join(", ") + "]"
-    ];
-  }
-  const subshape = shape.slice(1);
-  const substrides = strides.slice(1);
-  const stride = strides[0] * storagePerElement;
-  const lines = [];
-  if (size > FORMAT_LIMIT_NUM_VALS) {
-    for (let i = 0; i < FORMAT_NUM_FIRST_LAST_VALS; i++) {
-      const start = i * stride;
-      const end = start + stride;
-      lines.push(...subTensorToString(
-        vals.slice(start, end),
-        subshape,
-        dtype,
-        substrides,
-        padPerCol,
-        false
-        /* isLast */
-      ));
-    }
-    lines.push("...");
-    for (let i = size - FORMAT_NUM_FIRST_LAST_VALS; i < size; i++) {
-      const start = i * stride;
-      const end = start + stride;
-      lines.push(...subTensorToString(
-        vals.slice(start, end),
-        subshape,
-        dtype,
-        substrides,
-        padPerCol,
-        i === size - 1
-        /* isLast */
-      ));
-    }
-  } else {
-    for (let i = 0; i < size; i++) {
-      const start = i * stride;
-      const end = start + stride;
-      lines.push(...subTensorToString(
-        vals.slice(start, end),
-        subshape,
-        dtype,
-        substrides,
-        padPerCol,
-        i === size - 1
-        /* isLast */
-      ));
-    }
-  }
-  const sep = rank === 2 ? "," : "";
-  lines[0] = "[" + (size > 0 ? lines[0] + sep : "");
-  for (let i = 1; i < lines.length - 1; i++) {
-    lines[i] = " " + lines[i] + sep;
-  }
-  let newLineSep = ",\n";
-  for (let i = 2; i < rank; i++) {
-    newLineSep += "\n";
-  }
-  lines[lines.length - 1] = " " + lines[lines.length - 1] + "]" + (isLast ? "" : newLineSep);
-  return lines;
-}
-function createComplexTuples(vals) {
-  const complexTuples = [];
-  for (let i = 0; i < vals.length; i += 2) {
-    complexTuples.push([vals[i], vals[i + 1]]);
-  }
-  return complexTuples;
-}
-var trackerFn = null;
-var opHandler = null;
-var Tensor = class {
-  constructor(shape, dtype, dataId, id) {
-    this.kept = false;
-    this.isDisposedInternal = false;
-    this.shape = shape.slice();
-    this.dtype = dtype || "float32";
-    this.size = sizeFromShape(shape);
-    this.strides = computeStrides(shape);
-    this.dataId = dataId;
-    this.id = id;
-    this.rankType = this.rank < 5 ? this.rank.toString() : "higher";
-  }
-  get rank() {
-    return this.shape.length;
-  }
-  async buffer() {
-    const vals = await this.data();
-    return opHandler.buffer(this.shape, this.dtype, vals);
-  }
-  bufferSync() {
-    return opHandler.buffer(this.shape, this.dtype, this.dataSync());
-  }
-  async array() {
-    const vals = await this.data();
-    return toNestedArray(this.shape, vals, this.dtype === "complex64");
-  }
-  arraySync() {
-    return toNestedArray(this.shape, this.dataSync(), this.dtype === "complex64");
-  }
-  async data() {
-    this.throwIfDisposed();
-    const data = trackerFn().read(this.dataId);
-    if (this.dtype === "string") {
-      const bytes = await data;
-      try {
-        return bytes.map((b) => decodeString(b));
-      } catch (_a) {
-        throw new Error("Failed to decode the string bytes into utf-8. To get the original bytes, call tensor.bytes().");
-      }
-    }
-    return data;
-  }
-  dataToGPU(options) {
-    this.throwIfDisposed();
-    return trackerFn().readToGPU(this.dataId, options);
-  }
-  dataSync() {
-    this.throwIfDisposed();
-    const data = trackerFn().readSync(this.dataId);
-    if (this.dtype === "string") {
-      try {
-        return data.map((b) => decodeString(b));
-      } catch (_a) {
-        throw new Error("Failed to decode the string bytes into utf-8. To get the original bytes, call tensor.bytes().");
-      }
-    }
-    return data;
-  }
-  async bytes() {
-    this.throwIfDisposed();
-    const data = await trackerFn().read(this.dataId);
-    if (this.dtype === "string") {
-      return data;
-    } else {
-      return new Uint8Array(data.buffer);
-    }
-  }
-  dispose() {
-    if (this.isDisposed) {
-      return;
-    }
-    if (this.kerasMask) {
-      this.kerasMask.dispose();
-    }
-    trackerFn().disposeTensor(this);
-    this.isDisposedInternal = true;
-  }
-  get isDisposed() {
-    return this.isDisposedInternal;
-  }
-  throwIfDisposed() {
-    if (this.isDisposed) {
-      throw new Error(`Tensor is disposed.`);
-    }
-  }
-  print(verbose = false) {
-    return opHandler.print(this, verbose);
-  }
-  clone() {
-    this.throwIfDisposed();
-    return opHandler.clone(this);
-  }
-  toString(verbose = false) {
-    const vals = this.dataSync();
-    return tensorToString(vals, this.shape, this.dtype, verbose);
-  }
-  cast(dtype) {
-    this.throwIfDisposed();
-    return opHandler.cast(this, dtype);
-  }
-  variable(trainable = true, name, dtype) {
-    this.throwIfDisposed();
-    return trackerFn().makeVariable(this, trainable, name, dtype);
-  }
-};
-Object.defineProperty(Tensor, Symbol.hasInstance, {
-  value: (instance) => {
-    return !!instance && instance.data != null && instance.dataSync != null && instance.throwIfDisposed != null;
-  }
-});
-function getGlobalTensorClass() {
-  return getGlobal("Tensor", () => {
-    return Tensor;
-  });
-}
-getGlobalTensorClass();
-var Variable = class extends Tensor {
-  constructor(initialValue, trainable, name, tensorId) {
-    super(initialValue.shape, initialValue.dtype, initialValue.dataId, tensorId);
-    this.trainable = trainable;
-    this.name = name;
-  }
-  assign(newValue) {
-    if (newValue.dtype !== this.dtype) {
-      throw new Error(`dtype of the new value (${newValue.dtype}) and previous value (${this.dtype}) must match`);
-    }
-    if (!arraysEqual(newValue.shape, this.shape)) {
-      throw new Error(`shape of the new value (${newValue.shape}) and previous value (${this.shape}) must match`);
-    }
-    trackerFn().disposeTensor(this);
-    this.dataId = newValue.dataId;
-    trackerFn().incRef(
-      this,
-      null
-      /* backend */
-    );
-  }
-  dispose() {
-    trackerFn().disposeVariable(this);
-    this.isDisposedInternal = true;
-  }
-};
-Object.defineProperty(Variable, Symbol.hasInstance, {
-  value: (instance) => {
-    return instance instanceof Tensor && instance.assign != null && instance.assign instanceof Function;
-  }
-});
+var getGlobalTensorClass = () => Tensor;
 var Rank;
 (function(Rank2) {
   Rank2["R0"] = "R0";
@@ -692,6 +354,7 @@ function isWebGLData(values) {
 function isWebGPUData(values) {
   return typeof GPUBuffer !== "undefined" && values != null && typeof values === "object" && "buffer" in values && values.buffer instanceof GPUBuffer;
 }
+var { arraysEqual, arraysEqualWithNull, assert, assertNonNegativeIntegerDimensions, assertNonNull, assertShapesMatch, bytesFromStringArray, bytesPerElement, checkConversionForErrors, clamp, computeStrides, convertBackendValuesAndArrayBuffer, createScalarValue, createShuffledIndices, decodeString, distSquared, encodeString, fetch, fingerPrint64, flatten, getArrayFromDType, getTypedArrayFromDType, hasEncodingLoss, hexToLong, indexToLoc, inferDtype, inferFromImplicitShape, isBoolean, isFunction, isInt, isNumber, isPromise, isScalarShape, isString, isTypedArray, isValidDtype, locToIndex, makeOnesTypedArray, makeZerosNestedTypedArray, makeZerosTypedArray, nearestDivisor, nearestLargerEven, now, parseAxisParam, randUniform, repeatedTry, rightPad, shuffle, shuffleCombo, sizeFromShape, sizeToSquarishShape, squeezeShape, sum: sum2, swap, tanh, toNestedArray, toTypedArray } = util;
 function inferShape(val, dtype) {
   let firstElem = val;
   if (isTypedArray(val)) {
@@ -1582,53 +1245,6 @@ var preluGradConfig = {
     };
   }
 };
-function prodGradFn_(x, dy, axis) {
-  const expandedYShape = x.shape.slice();
-  expandedYShape[axis] = 1;
-  const expandedDy = reshape(dy, expandedYShape);
-  const xCumProd = cumprod(x, axis, true, false);
-  const xCumRevProd = cumprod(x, axis, true, true);
-  const dx = mul(xCumProd, xCumRevProd);
-  return mul(expandedDy, dx);
-}
-function prodsGradFn_(x, dy, axis) {
-  const xRank = x.shape.length;
-  const finalProdAxis = xRank - axis.length;
-  const xPermutation = backend_util.getAxesPermutation(axis, xRank);
-  let permutedX = x;
-  if (xPermutation != null) {
-    permutedX = transpose(x, xPermutation);
-  }
-  const newShape = permutedX.shape.slice();
-  const removedShape = newShape.splice(xRank - axis.length, axis.length);
-  const endPartShape = removedShape.reduce((p, c) => p * c, 1);
-  newShape.push(endPartShape);
-  const reshapedPermutedX = permutedX.reshape(newShape);
-  let prodGrad = prodGradFn_(reshapedPermutedX, dy, finalProdAxis);
-  prodGrad = prodGrad.reshape(permutedX.shape);
-  if (xPermutation != null) {
-    const undoPermutation = backend_util.getUndoAxesPermutation(xPermutation);
-    prodGrad = transpose(prodGrad, undoPermutation);
-  }
-  return prodGrad;
-}
-var prodGradConfig = {
-  kernelName: Prod,
-  inputsToSave: ["x"],
-  gradFunc: (dy, saved, attrs) => {
-    const [x] = saved;
-    const { axis } = attrs;
-    let axisArr = [];
-    if (axis === void 0 || axis === null) {
-      axisArr = x.shape.map((_, i) => i);
-    } else if (typeof axis === "number") {
-      axisArr = [axis];
-    } else {
-      axisArr = axis;
-    }
-    return { x: () => prodsGradFn_(x, dy, axisArr) };
-  }
-};
 var divGradConfig = {
   kernelName: RealDiv,
   inputsToSave: ["a", "b"],
@@ -2037,7 +1653,7 @@ var zerosLikeGradConfig = {
     return { x: () => zerosLike(dy) };
   }
 };
-var gradients = [absGradConfig, acosGradConfig, acoshGradConfig, addGradConfig, addNGradConfig, argMaxGradConfig, argMinGradConfig, asinGradConfig, asinhGradConfig, atanGradConfig, atanhGradConfig, avgPoolGradConfig, batchMatMulGradConfig, broadcastToGradConfig, castGradConfig, ceilGradConfig, clipByValueGradConfig, concatGradConfig, conv2DBackpropInputGradConfig, conv2DGradConfig, cosGradConfig, coshGradConfig, cumsumGradConfig, eluGradConfig, erfGradConfig, expGradConfig, expandDimsGradConfig, expm1GradConfig, floorDivGradConfig, floorGradConfig, fusedBatchNormGradConfig, gatherGradConfig, greaterEqualGradConfig, identityGradConfig, isFiniteGradConfig, isInfGradConfig, isNanGradConfig, leakyReluGradConfig, log1pGradConfig, logSoftmaxGradConfig, logGradConfig, maxGradConfig, maximumGradConfig, maxPoolGradConfig, meanGradConfig, minGradConfig, minimumGradConfig, multiplyGradConfig, negGradConfig, oneHotGradConfig, onesLikeGradConfig, packGradConfig, padV2GradConfig, powGradConfig, preluGradConfig, prodGradConfig, divGradConfig, reciprocalGradConfig, relu6GradConfig, reluGradConfig, reshapeGradConfig, reverseGradConfig, roundGradConfig, rsqrtGradConfig, selectGradConfig, seluGradConfig, sigmoidGradConfig, signGradConfig, sinGradConfig, sinhGradConfig, sliceGradConfig, softmaxGradConfig, softplusGradConfig, splitVGradConfig, sqrtGradConfig, squareGradConfig, squaredDifferenceGradConfig, stepGradConfig, subGradConfig, sumGradConfig, tanGradConfig, tanhGradConfig, tileGradConfig, transposeGradConfig, unpackGradConfig, unsortedSegmentSumGradConfig, zerosLikeGradConfig];
+var gradients = [absGradConfig, acosGradConfig, acoshGradConfig, addGradConfig, addNGradConfig, argMaxGradConfig, argMinGradConfig, asinGradConfig, asinhGradConfig, atanGradConfig, atanhGradConfig, avgPoolGradConfig, batchMatMulGradConfig, broadcastToGradConfig, castGradConfig, ceilGradConfig, clipByValueGradConfig, concatGradConfig, conv2DBackpropInputGradConfig, conv2DGradConfig, cosGradConfig, coshGradConfig, cumsumGradConfig, eluGradConfig, erfGradConfig, expGradConfig, expandDimsGradConfig, expm1GradConfig, floorDivGradConfig, floorGradConfig, fusedBatchNormGradConfig, gatherGradConfig, greaterEqualGradConfig, identityGradConfig, isFiniteGradConfig, isInfGradConfig, isNanGradConfig, leakyReluGradConfig, log1pGradConfig, logSoftmaxGradConfig, logGradConfig, maxGradConfig, maximumGradConfig, maxPoolGradConfig, meanGradConfig, minGradConfig, minimumGradConfig, multiplyGradConfig, negGradConfig, oneHotGradConfig, onesLikeGradConfig, packGradConfig, padV2GradConfig, powGradConfig, preluGradConfig, divGradConfig, reciprocalGradConfig, relu6GradConfig, reluGradConfig, reshapeGradConfig, reverseGradConfig, roundGradConfig, rsqrtGradConfig, selectGradConfig, seluGradConfig, sigmoidGradConfig, signGradConfig, sinGradConfig, sinhGradConfig, sliceGradConfig, softmaxGradConfig, softplusGradConfig, splitVGradConfig, sqrtGradConfig, squareGradConfig, squaredDifferenceGradConfig, stepGradConfig, subGradConfig, sumGradConfig, tanGradConfig, tanhGradConfig, tileGradConfig, transposeGradConfig, unpackGradConfig, unsortedSegmentSumGradConfig, zerosLikeGradConfig];
 export {
   gradients
 };

@@ -28,10 +28,10 @@ export function trace<T>(build: (tracing: Tracing) => T, graph: Graph = new Grap
   registerGradients();
   const engine = tf.engine();
   const previous = tf.getBackend() as string | null;
+  if (tf.findBackendFactory(TRACE_BACKEND)) throw new TraceError("A model cannot be traced while another one is.");
   const backend = new TraceBackend(graph);
-  if (!tf.registerBackend(TRACE_BACKEND, () => backend, 0)) {
-    throw new TraceError("A model cannot be traced while another one is.");
-  }
+  tf.registerBackend(TRACE_BACKEND, () => backend, 0);
+  const tape = engine.state.activeTape;
   try {
     void tf.setBackend(TRACE_BACKEND); // takes effect at once: the factory is synchronous
     let result: { readonly value: T } | undefined;
@@ -47,11 +47,20 @@ export function trace<T>(build: (tracing: Tracing) => T, graph: Graph = new Grap
     if (!result) throw new TraceError("The traced function did not return.");
     return result.value;
   } catch (error) {
+    dropTape(tape);
     throw explain(error);
   } finally {
     tf.removeBackend(TRACE_BACKEND);
     if (previous) void tf.setBackend(previous);
   }
+}
+
+/** Disposes what a gradient that failed half-way had saved: tfjs forgets it. */
+function dropTape(before: ReturnType<typeof tf.engine>["state"]["activeTape"]): void {
+  const { state } = tf.engine();
+  if (state.activeTape === before) return;
+  for (const { saved = [] } of state.activeTape ?? []) for (const tensor of saved) tensor.dispose();
+  state.activeTape = before;
 }
 
 /** tfjs's own complaints about missing kernels and gradients, as errors that say what to do. */
@@ -70,6 +79,14 @@ function explain(error: unknown): unknown {
     return new TraceError(
       `The op ${gradient} has no gradient, but a parameter lies behind it. Write it with other tfjs ops, or wrap it in tf.customGrad.`,
       { operation: gradient },
+      { cause: error },
+    );
+  }
+  const wrong = /Error in gradient (?:for op|of) (\w+)/.exec(error.message)?.[1];
+  if (wrong !== undefined) {
+    return new TraceError(
+      `tfjs cannot differentiate ${wrong} here: ${error.message} Write it with other tfjs ops, or wrap it in tf.customGrad.`,
+      { operation: wrong },
       { cause: error },
     );
   }

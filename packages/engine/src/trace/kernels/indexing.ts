@@ -6,6 +6,7 @@ import { matMul } from "../../ir/matmul.ts";
 import { lengthOf } from "../../ir/shapes.ts";
 import type { Value } from "../../ir/value.ts";
 import { gather, reshape } from "../../ir/views.ts";
+import { dataTypeOf } from "../backend.ts";
 import type { Kernel, KernelTable } from "../kernel.ts";
 import { axisAttribute, numberAttribute, operand } from "../kernel.ts";
 
@@ -35,7 +36,8 @@ const oneHotKernel: Kernel = (call) => {
   const { graph } = call;
   const hot = oneHot(graph, operand(call, "indices"), numberAttribute(call, "depth"));
   const [on, off] = [numberAttribute(call, "onValue", 1), numberAttribute(call, "offValue", 0)];
-  return arithmetic(graph, "Add", scale(graph, hot, on - off), graph.uniform(Math.fround(off), []));
+  const values = arithmetic(graph, "Add", scale(graph, hot, on - off), graph.uniform(Math.fround(off), []));
+  return cast(graph, values, dataTypeOf(String(call.attributes.dtype ?? "int32")));
 };
 
 /** The gradient of a gather: rows summed by segment, as a product with a one-hot matrix, whose order of adding is fixed. */
