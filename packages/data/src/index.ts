@@ -1,6 +1,9 @@
 export type { BatchSource, GlobalBatch } from "./batch-source.ts";
 export type { BuildDigitsOptions } from "./builders/digits.ts";
 export { buildDigits } from "./builders/digits.ts";
+export { ImportConfig, readImportConfig } from "./builders/import-config.ts";
+export type { ImportOptions } from "./builders/import-dataset.ts";
+export { importDataset } from "./builders/import-dataset.ts";
 export type { BuildMhdOptions } from "./builders/mhd.ts";
 export { buildMhd } from "./builders/mhd.ts";
 export { DataConfig } from "./config.ts";
