@@ -42,7 +42,7 @@ export interface Classifier {
  * @throws {CancelledError} when `signal` fires
  */
 export async function trainClassifier(options: ClassifierOptions): Promise<Classifier> {
-  const { codes, dim, labels, classes, config, seed, engine, rows, logger } = options;
+  const { dim, classes, config, engine, rows, logger } = options;
   const model = classifierModel({ inputDim: dim, widths: config.widths, classes });
   const replica = await openReplica(model, engine, logger);
   try {
@@ -115,7 +115,7 @@ async function predict(
     const count = Math.min(rows, predicted.length - start);
     batch.fill(0).set(codes.subarray(start * dim, (start + count) * dim));
     const { outputs } = await encoder.encode({ code: batch });
-    const logits = outputs["logits"] ?? new Float32Array(0); // [rows, classes]
+    const logits = outputs.logits ?? new Float32Array(0); // [rows, classes]
     for (let i = 0; i < count; i++) predicted[start + i] = largest(logits, i * classes, classes);
   }
   return predicted;

@@ -43,9 +43,7 @@ function inOrder(modalities: readonly string[], names: readonly string[]): strin
 
 /** Every non-empty subset, smaller ones first. */
 function allSubsets(modalities: readonly string[]): string[][] {
-  const subsets = modalities.reduce<string[][]>(
-    (all, name) => [...all, ...all.map((subset) => [...subset, name])],
-    [[]],
-  );
+  let subsets: string[][] = [[]];
+  for (const name of modalities) subsets = [...subsets, ...subsets.map((subset) => [...subset, name])];
   return subsets.slice(1).sort((a, b) => a.length - b.length);
 }
