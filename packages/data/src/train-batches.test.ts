@@ -83,7 +83,7 @@ test("a kept last batch is smaller, and its shards equal", async () => {
   const [last, next] = await take(source, 6, 2);
   expect(last!.shards.map((shard) => shard.pen!.length)).toEqual([12, 12]);
   expect(next).toMatchObject({ epoch: 1 });
-  expect(next!.shards[0]!["pen"]).toHaveLength(24);
+  expect(next!.shards[0]!.pen).toHaveLength(24);
 });
 
 test("only samples of the subset come up, each once an epoch", async () => {
