@@ -44,7 +44,7 @@ test("the sound is unstacked as the authors' loader does in PyTorch, the rest is
   const sound = await readAll("set", "train", "sound");
   expect(sound.shape).toEqual([4, 32, 128, 1]);
   expect(sound.data).toEqual(decodeNpy(await readFile(fixture("mhd_train_sound.npy"))).data);
-  const [, image, trajectory] = (await readTorch(fixture("mhd_train.pt"))) as { data: Float32Array }[];
+  const [, image, trajectory] = (await readTorch(fixture("mhd_train.pt"))) as unknown as { data: Float32Array }[];
   expect((await readAll("set", "train", "image")).data).toEqual(image?.data);
   expect((await readAll("set", "train", "trajectory")).data).toEqual(trajectory?.data);
 });
