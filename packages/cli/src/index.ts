@@ -1,1 +1,2 @@
-export {};
+export type { CliEnvironment } from "./cli.ts";
+export { runCli } from "./cli.ts";

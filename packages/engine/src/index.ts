@@ -4,3 +4,5 @@ export { contrastiveLoss } from "./kernels/contrastive-loss.ts";
 export type { AdamPowers, FlatMemory } from "./kernels/flat-memory.ts";
 export { openFlatMemory } from "./kernels/flat-memory.ts";
 export { openReplica } from "./replica.ts";
+export type { TrainingFootprint } from "./footprint.ts";
+export { trainingFootprint } from "./footprint.ts";

@@ -1,9 +1,9 @@
 import { ConfigError } from "@gmc/core";
 import { LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
-import { deepFreeze } from "./canonical.ts";
 import type { Locate } from "./config-error.ts";
 import { configError, dotted } from "./config-error.ts";
+import { deepFreeze } from "./deep-freeze.ts";
 import type { Override } from "./overrides.ts";
 import { applyOverrides } from "./overrides.ts";
 import { isObject, peel, schemasAt } from "./schema-fields.ts";

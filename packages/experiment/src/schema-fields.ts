@@ -142,11 +142,28 @@ function* walk(schema: z.core.$ZodType, path: string): Generator<ConfigField> {
   } else if (def.type === "record" && peel(def.valueType).inner._zod.def.type !== "unknown") {
     yield* walk(def.valueType, join("<name>"));
   } else if (def.type === "union" && def.options.some((option) => knownKeys(option) !== undefined)) {
-    for (const option of def.options) yield* walk(option, path);
+    const { discriminator } = def as z.core.$ZodDiscriminatedUnionDef;
+    if (discriminator !== undefined) yield variantField(peeled, join(discriminator), discriminator);
+    for (const option of def.options) {
+      for (const field of walk(option, path)) if (field.path !== join(discriminator ?? "")) yield field;
+    }
   } else {
     const { description = "", default: standard } = peeled;
     yield { path, type: typeName(schema), description, ...(standard === undefined ? {} : { default: standard }) };
   }
+}
+
+/** The field that chooses between a union's variants. */
+function variantField({ inner, description, default: standard }: Peeled, path: string, key: string): ConfigField {
+  const { options } = inner._zod.def as z.core.$ZodDiscriminatedUnionDef;
+  const types = options.flatMap((option) => child(peel(option).inner, key) ?? []).map((literal) => typeName(literal));
+  const chosen = at(standard, [key]);
+  return {
+    path,
+    type: types.join(" | "),
+    description: description ?? "Which of these; each has values of its own.",
+    ...(chosen === undefined ? {} : { default: chosen }),
+  };
 }
 
 function child(schema: z.core.$ZodType, key: PropertyKey): z.core.$ZodType | undefined {

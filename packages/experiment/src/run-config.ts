@@ -1,0 +1,84 @@
+import { dirname, isAbsolute, resolve } from "node:path";
+import { sha256OfJson } from "@gmc/core";
+import { DataConfig } from "@gmc/data";
+import { EngineConfig } from "@gmc/engine";
+import { EvaluationConfig } from "@gmc/evaluation";
+import { ModelConfig } from "@gmc/models";
+import { checkTrainingConfig, TrainingConfig } from "@gmc/trainer";
+import { stringify } from "yaml";
+import { z } from "zod";
+import type { Override } from "./overrides.ts";
+import { parseConfig } from "./parse-config.ts";
+import type { ConfigField } from "./schema-fields.ts";
+import { configFields, isObject } from "./schema-fields.ts";
+
+/** Everything a run depends on beside the data's content: the packages' sections composed. */
+export const RunConfig = z
+  .strictObject({
+    name: z.string().min(1).optional().describe("What the run is called in reports; the default folder's name."),
+    seed: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe("Seed of everything random: first weights, order of samples, masks, held-out samples."),
+    data: DataConfig.prefault({} as never),
+    model: ModelConfig.prefault({}),
+    engine: EngineConfig.prefault({}),
+    training: TrainingConfig.prefault({}),
+    evaluation: EvaluationConfig.prefault({}),
+  })
+  .readonly();
+export type RunConfig = z.output<typeof RunConfig>;
+/** As a user writes it: what has a default may be absent. */
+export type RunConfigInput = z.input<typeof RunConfig>;
+
+/** Where a config's text came from. */
+export interface RunConfigOrigin {
+  /** The file it was read from: messages name it, and a module's relative path starts at its folder. */
+  readonly file?: string;
+}
+
+/**
+ * The effective config, frozen: defaults filled in, overrides applied in order.
+ *
+ * @param content    YAML text, or the same as an object; a relative `data.path` starts at the working folder
+ * @param overrides  dotted paths with values; text is read by YAML's rules ("128", "1e-3", "[image, sound]")
+ * @throws {ConfigError} naming the path, what was expected, what came, the line or flag, and for an unknown key the nearest known one
+ */
+export function parseRunConfig(
+  content: string | RunConfigInput,
+  overrides: readonly Override[] = [],
+  { file }: RunConfigOrigin = {},
+): RunConfig {
+  const config = parseConfig(RunConfig, { content, overrides, ...(file === undefined ? {} : { name: file }) });
+  checkTrainingConfig(config.training);
+  return file === undefined ? config : withAbsoluteModules(config, dirname(file));
+}
+
+/** Every value a config can hold, for `--help` and documentation. */
+export const runConfigFields = (): readonly ConfigField[] => configFields(RunConfig);
+
+/** The effective config as YAML; `parseRunConfig` gives it back. */
+export const formatRunConfig = (config: RunConfig): string =>
+  stringify(config, { lineWidth: 0, flowCollectionPadding: false });
+
+/** sha256 (hex) of the config's canonical JSON. */
+export const configSha256 = (config: RunConfig): string => sha256OfJson(config);
+
+/** Paths of users' encoder modules made absolute: the copy in the run folder must find them too. */
+function withAbsoluteModules(config: RunConfig, folder: string): RunConfig {
+  const { modalities } = config.model;
+  if (!modalities || !JSON.stringify(modalities).includes('"module"')) return config;
+  const absolute = mapObjects(modalities, (node) =>
+    node.kind === "module" && typeof node.path === "string" && !isAbsolute(node.path)
+      ? { ...node, path: resolve(folder, node.path) }
+      : node,
+  );
+  return parseConfig(RunConfig, { content: { ...config, model: { ...config.model, modalities: absolute } } });
+}
+
+function mapObjects(value: unknown, change: (node: Record<string, unknown>) => Record<string, unknown>): unknown {
+  if (!isObject(value) || Array.isArray(value)) return value;
+  const entries = Object.entries(value).map(([key, child]) => [key, mapObjects(child, change)]);
+  return change(Object.fromEntries(entries));
+}

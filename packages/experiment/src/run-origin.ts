@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { resolve } from "node:path";
+import { DataError } from "@gmc/core";
+import type { Dataset } from "@gmc/data";
+import type { ModalityInfo } from "@gmc/models";
+import type { RunFolder } from "@gmc/storage";
+import { captureEnvironment, readJson, writeJson } from "@gmc/storage";
+import { z } from "zod";
+
+/** What a run's model was built for: enough to build it again where the training data is not at hand. */
+const DataOrigin = z
+  .object({
+    /** Absolute, where the data lay at the start. */
+    path: z.string(),
+    sha256: z.string(),
+    modalities: z
+      .array(
+        z
+          .object({
+            name: z.string(),
+            kind: z.enum(["image", "spectrogram", "vector", "label"]),
+            shape: z.array(z.int().positive()).readonly(),
+          })
+          .readonly(),
+      )
+      .readonly(),
+  })
+  .readonly();
+export type DataOrigin = z.infer<typeof DataOrigin>;
+
+/** What a run is started with, for `environment.json`. */
+export function dataOrigin(dataset: Dataset): DataOrigin {
+  const modalities = dataset.modalities.map(
+    ({ name, kind, shape }): ModalityInfo => ({ name, kind, shape: [...shape] }),
+  );
+  return { path: resolve(dataset.path), sha256: dataset.sha256, modalities };
+}
+
+/** Writes `environment.json`: machine, versions, and the data the run is made on. */
+export async function writeOrigin(folder: RunFolder, data: DataOrigin): Promise<void> {
+  await writeJson(folder.environment, { ...(await captureEnvironment(versions(), sourceFolder())), data });
+}
+
+/** The data a run was made on. @throws {DataError} when `environment.json` is missing or was edited */
+export async function readOrigin(folder: RunFolder): Promise<DataOrigin> {
+  const parsed = z.object({ data: DataOrigin }).safeParse(await readJson(folder.environment));
+  if (parsed.success) return parsed.data.data;
+  throw new DataError(
+    `${folder.environment} does not say what data the run was made on: ${z.prettifyError(parsed.error)}`,
+    {
+      path: folder.environment,
+    },
+  );
+}
+
+/** Of what decides the bits, as far as it can be found. */
+function versions(): Record<string, string> {
+  const own: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  const found: Record<string, string> = { "@gmc/experiment": versionOf(own) };
+  for (const name of ["onnxruntime-node", "@tensorflow/tfjs-core"]) {
+    try {
+      found[name] = versionOf(createRequire(import.meta.resolve("@gmc/engine"))(`${name}/package.json`));
+    } catch {} // a package that hides its manifest is left out
+  }
+  return found;
+}
+
+const versionOf = (manifest: unknown): string => String((manifest as { version?: unknown }).version ?? "unknown");
+
+/** The checkout this runs from; undefined for an installed package, which may lie in somebody else's checkout. */
+const sourceFolder = (): string | undefined =>
+  import.meta.dirname.includes("node_modules") ? undefined : import.meta.dirname;
