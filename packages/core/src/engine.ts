@@ -68,7 +68,11 @@ export interface Replica {
   write(state: TrainState): Promise<void>;
   /** A copy; the loop's `progress` is the one last written. */
   read(): Promise<TrainState>;
-  /** Clips, applies the rule, replaces the buffers by `buffers` ([Q]), counts the step. Returns the gradient's 2-norm before clipping. */
+  /**
+   * Clips, applies the rule, replaces the buffers by `buffers` ([Q]), counts the step. Returns the gradient's 2-norm before clipping.
+   *
+   * @throws {NonFiniteError} when that norm is NaN or infinite; then nothing has changed, `gradient` neither
+   */
   update(gradient: Float32Array, rule: UpdateRule, buffers: Float32Array): Promise<{ readonly gradientNorm: number }>;
   close(): Promise<void>;
 }

@@ -9,7 +9,7 @@ import type {
   TrainState,
   UpdateRule,
 } from "@gmc/core";
-import { silentLogger, tensorLayout } from "@gmc/core";
+import { NonFiniteError, silentLogger, tensorLayout } from "@gmc/core";
 import type { EngineConfig } from "./config.ts";
 import { EncodingGraph } from "./encoding-graph.ts";
 import type { FlatMemory } from "./kernels/flat-memory.ts";
@@ -53,6 +53,10 @@ class OnnxReplica implements Replica {
     this.#memory = openFlatMemory(tensorLayout(model.parameters).length);
     this.#buffers = new Float32Array(tensorLayout(model.buffers).length);
     this.#state = stateBlocks(model, this.#memory.parameters, this.#buffers);
+  }
+
+  get gradient(): Float32Array {
+    return this.#memory.gradient;
   }
 
   async compile(rows: number): Promise<CompiledModel> {
@@ -107,8 +111,9 @@ class OnnxReplica implements Replica {
     this.#checkOpen("update");
     checkLength("update: buffers", this.#buffers, buffers);
     setAll("update: gradient", this.#memory.gradient, gradient);
-    this.#buffers.set(buffers);
     const gradientNorm = this.#memory.gradientNorm();
+    if (!Number.isFinite(gradientNorm)) throw refuseGradient(this.#step + 1, gradientNorm);
+    this.#buffers.set(buffers);
     const clipped = rule.maxNorm !== undefined && gradientNorm > rule.maxNorm;
     this.#beta1Power *= rule.beta1;
     this.#beta2Power *= rule.beta2;
@@ -168,6 +173,13 @@ class OnnxReplica implements Replica {
     if (this.#closing) throw new TypeError(`Replica: ${what} was called after close().`);
   }
 }
+
+const refuseGradient = (step: number, gradientNorm: number): NonFiniteError =>
+  new NonFiniteError(`Step ${step}: the gradient's norm is ${gradientNorm}; the step was not committed.`, {
+    step,
+    what: "gradient",
+    value: String(gradientNorm),
+  });
 
 /** The value for `key`, made once; a failure is not remembered. */
 function remember<K, V>(cache: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {

@@ -1,4 +1,5 @@
 import type { CompiledModel, Inputs, Model, Replica, ShardForward, TrainState, UpdateRule } from "@gmc/core";
+import { NonFiniteError } from "@gmc/core";
 import type { BatchSource, GlobalBatch } from "@gmc/data";
 
 /** Linear regression of 3 numbers on 1, with a running mean of the input and a mask on it: losses and gradients by hand. */
@@ -70,8 +71,9 @@ export function linearReplica(faults: Faults = {}): Replica & { readonly rules: 
     read: async () => ({ ...current(), parameters: current().parameters.slice() }),
     async update(gradient, rule, buffers) {
       const before = current();
-      rules.push(rule);
       const gradientNorm = Math.hypot(...gradient);
+      if (!Number.isFinite(gradientNorm)) throw new NonFiniteError("not finite");
+      rules.push(rule);
       const scale = rule.maxNorm !== undefined && gradientNorm > rule.maxNorm ? rule.maxNorm / gradientNorm : 1;
       const firstMoment = before.firstMoment.map((m, i) => rule.beta1 * m + scale * (gradient[i] ?? 0));
       state = {

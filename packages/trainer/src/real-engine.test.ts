@@ -195,3 +195,37 @@ test("a NaN among the samples stops the run with step and shard, and the replica
     expect(weightsSha256(model, await replica.read())).toBe(weightsSha256(model, three.state));
   });
 });
+
+test.each([1, 3])(
+  "an update refuses a gradient that is not finite, and a step of %i shards names the shard and the tensor",
+  async (shards) => {
+    const model = supervisedContractModel();
+    await withReplica(model, async (replica) => {
+      const start = initialTrainState(model, 9);
+      await replica.write(start);
+      const broken = shards - 1;
+      const faulty = {
+        compile: async (rows: number) => {
+          const compiled = await replica.compile(rows);
+          const backward: typeof compiled.backward = async (shard, cotangent, gradient) => {
+            await compiled.backward(shard, cotangent, gradient);
+            if (shard === broken) gradient[gradient.length - 1] = Number.NEGATIVE_INFINITY;
+          };
+          return { ...compiled, backward };
+        },
+        encoder: replica.encoder.bind(replica),
+        write: replica.write.bind(replica),
+        read: replica.read.bind(replica),
+        update: replica.update.bind(replica),
+        close: replica.close.bind(replica),
+      };
+      const inputs = Array.from({ length: shards }, (_, v) => randomInputs(model.inputs(4, "train"), v));
+      const step = trainStep(stepContext(model, faulty, 1, start.buffers), { step: 0, epoch: 0, shards: inputs }, RULE);
+      await expect(step).rejects.toMatchObject({
+        code: "ERR_NON_FINITE",
+        details: { step: 1, shard: broken, what: "gradient of predictor.dense.bias", value: "-Infinity" },
+      });
+      expect(await replica.read()).toEqual(start);
+    });
+  },
+);

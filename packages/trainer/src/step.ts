@@ -1,7 +1,8 @@
-import type { Inputs, Model, ShardForward, UpdateRule } from "@gmc/core";
-import { treeSumScalars } from "@gmc/core";
+import type { Cotangent, Inputs, Model, ShardForward, UpdateRule } from "@gmc/core";
+import { NonFiniteError, treeSumScalars } from "@gmc/core";
 import type { GlobalBatch } from "@gmc/data";
 import type { GlobalLoss } from "@gmc/engine";
+import type { FiniteCheck } from "./finite-check.ts";
 import { finiteCheck } from "./finite-check.ts";
 import { interleave } from "./interleave.ts";
 import { nextBuffers } from "./running-buffers.ts";
@@ -58,18 +59,19 @@ export async function trainStep(
     if (own) finite.value(v, "contrastive loss", own.loss);
     shares.push(own?.loss ?? 0);
     const gradient = gradients.next();
-    await compiled.backward(v, { ...(own && { dz: own.dz }), localWeight: 1 / shards }, gradient);
-    finite.gradient(v, gradient);
+    await compiled.backward(v, cotangent(own?.dz, shards), gradient);
     gradients.add();
   }
 
   const gradient = gradients.finish(); // [P] tree sum over all shards
-  if (shards > 1) finite.gradient(null, gradient);
   const statistics = forwards.map((forward) => forward.batchStatistics ?? NO_STATISTICS);
   const buffers = nextBuffers(model, context.buffers, statistics);
   const losses = objective(shares, forwards);
 
-  const { gradientNorm } = await replica.update(gradient, rule, buffers);
+  const { gradientNorm } = await replica.update(gradient, rule, buffers).catch(async (error: unknown) => {
+    if (error instanceof NonFiniteError) await blame(context, graph, batch, finite, gradient);
+    throw error;
+  });
   context.buffers = buffers;
   return { ...losses, gradientNorm, samples: shards * rows };
 }
@@ -87,6 +89,36 @@ export async function batchLoss(context: StepContext, shards: readonly Inputs[])
     forwards,
   ).loss;
 }
+
+/**
+ * Names the shard whose gradient is not finite. A healthy step does not look: what is not finite in a shard is not finite
+ * in the sum, and `update` takes its norm anyway. A step that was not committed can be computed again, shard by shard.
+ */
+async function blame(
+  { model, random }: StepContext,
+  graph: StepGraph,
+  batch: GlobalBatch,
+  finite: FiniteCheck,
+  sum: Float32Array,
+): Promise<void> {
+  const { compiled, rows, shards } = graph;
+  if (shards === 1) finite.gradient(0, sum);
+  const gradient = new Float32Array(sum.length);
+  const forwards: ShardForward[] = [];
+  for (const [v, inputs] of batch.shards.entries()) {
+    forwards.push(await compiled.forward(v, { ...inputs, ...random.draw(batch.step, v, v * rows, rows) }));
+  }
+  const contrast = contrastAll(model, graph, forwards);
+  for (let v = 0; v < shards; v++) {
+    await compiled.backward(v, cotangent(contrast?.(v).dz, shards), gradient);
+    finite.gradient(v, gradient);
+  }
+  finite.gradient(null, sum);
+}
+
+/** Of the objective in what a shard's forward gave. */
+const cotangent = (dz: Float32Array | undefined, shards: number): Cotangent =>
+  dz ? { dz, localWeight: 1 / shards } : { localWeight: 1 / shards };
 
 const NO_STATISTICS = new Float32Array(0);
 
