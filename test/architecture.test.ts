@@ -4,10 +4,13 @@ import { expect, test } from "vitest";
 /** Imports point to a smaller number, never sideways. */
 const LEVELS: Readonly<Record<string, number>> = {
   core: 0,
+  protocol: 1,
   storage: 1,
+  redis: 1,
   models: 1,
   data: 2,
   engine: 2,
+  collectives: 2,
   trainer: 3,
   evaluation: 4,
   experiment: 5,
@@ -18,6 +21,8 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   "onnxruntime-node": ["engine"],
   koffi: ["engine"],
   piscina: ["data", "engine"],
+  ioredis: ["redis"],
+  protobufjs: ["protocol", "engine"],
   commander: ["cli"],
   pino: ["cli"],
 };

@@ -1,11 +1,14 @@
 import { expect, test } from "vitest";
 import { decodeError, encodeError } from "./error-transport.ts";
-import { ConfigError, DataError, GmcError, ShapeError } from "./errors.ts";
+import { ConfigError, DataError, GmcError, PeerLostError, ShapeError, StaleGenerationError } from "./errors.ts";
 
 test.each([
   new DataError("sound.npy is missing", { path: "sound.npy" }),
   new ConfigError("batchSize 0", { path: "training.batchSize" }),
   new ShapeError("image", [28, 28, 1], [32, 32]),
+  new PeerLostError(2, 4999.6),
+  new StaleGenerationError("7-ab", "8-cd"),
+  new StaleGenerationError("7-ab", null),
 ])("$name keeps class, code, message and details through a structured clone", (error) => {
   const back = decodeError(structuredClone(encodeError(error)));
   expect(back).toBeInstanceOf(error.constructor);

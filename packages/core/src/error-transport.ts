@@ -7,7 +7,9 @@ import {
   EnvironmentError,
   GmcError,
   NonFiniteError,
+  PeerLostError,
   ShapeError,
+  StaleGenerationError,
   TraceError,
   UsageError,
 } from "./errors.ts";
@@ -41,6 +43,8 @@ export function encodeError(error: unknown): EncodedError {
 /** An error of the class that `code` names; for a code that is not ours an `Error` that carries it. */
 export function decodeError({ code, message, details }: EncodedError): Error {
   if (code === "ERR_SHAPE") return decodeShapeError(message, details);
+  if (code === "ERR_PEER_LOST") return decodePeerLost(message, details);
+  if (code === "ERR_STALE_GENERATION") return decodeStaleGeneration(message, details);
   const known = Object.entries(CLASSES).find(([name]) => name === code)?.[1];
   return known ? new known(message, details) : Object.assign(new Error(message), { code });
 }
@@ -48,6 +52,16 @@ export function decodeError({ code, message, details }: EncodedError): Error {
 function decodeShapeError(message: string, { where, expected, received }: ErrorDetails): Error {
   if (typeof where !== "string" || !isShape(expected) || !isShape(received)) return new DataError(message);
   return new ShapeError(where, expected, received);
+}
+
+function decodePeerLost(message: string, { rank, silentMs }: ErrorDetails): Error {
+  if (typeof rank !== "number" || typeof silentMs !== "number") return new DataError(message);
+  return new PeerLostError(rank, silentMs);
+}
+
+function decodeStaleGeneration(message: string, { generation, current }: ErrorDetails): Error {
+  if (typeof generation !== "string") return new DataError(message);
+  return new StaleGenerationError(generation, typeof current === "string" ? current : null);
 }
 
 const isShape = (value: unknown): value is readonly number[] =>

@@ -64,3 +64,31 @@ export class CancelledError extends GmcError {
 export class EnvironmentError extends GmcError {
   readonly code = "ERR_ENVIRONMENT";
 }
+
+/** A rank stopped answering inside a collective; the step can be retried without it. */
+export class PeerLostError extends GmcError {
+  readonly code = "ERR_PEER_LOST";
+
+  constructor(rank: number, silentMs: number, options?: ErrorOptions) {
+    const silent = Math.round(silentMs);
+    super(
+      `Rank ${rank} has been silent for ${silent} ms; raise cluster.timeoutMs if it is only slow.`,
+      { rank, silentMs: silent },
+      options,
+    );
+  }
+}
+
+/** What was sent belongs to a generation that is not the current one: the run goes on elsewhere, and nothing was changed. */
+export class StaleGenerationError extends GmcError {
+  readonly code = "ERR_STALE_GENERATION";
+
+  /** @param current  id of the generation that is open now, or null where none is known */
+  constructor(generation: string, current: string | null, options?: ErrorOptions) {
+    super(
+      `Generation ${generation} is over (${current === null ? "none is open" : `${current} is open`}): its writes are refused; join the run again.`,
+      { generation, current },
+      options,
+    );
+  }
+}

@@ -11,7 +11,9 @@ export {
   EnvironmentError,
   GmcError,
   NonFiniteError,
+  PeerLostError,
   ShapeError,
+  StaleGenerationError,
   TraceError,
   UsageError,
 } from "./errors.ts";

@@ -1,0 +1,2 @@
+/** Text of the generated file. */
+export function generateMessages(): string;

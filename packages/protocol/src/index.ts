@@ -1,0 +1,10 @@
+export type { FloatBlocks } from "./float-blocks.ts";
+export { BLOCK_LENGTH, floatBlocks } from "./float-blocks.ts";
+export { addVectors, packVector, roundVector, unpackVector } from "./float-vectors.ts";
+export { jobNames } from "./job-names.ts";
+export type { ReceivedValue, ValueHeader, ValueKind } from "./message.ts";
+export { decodeValue, encodeHeader, payloadBytes } from "./message.ts";
+export type { GenerationKeys, RunKeys } from "./run-keys.ts";
+export { runKeys } from "./run-keys.ts";
+export type { WireFormat } from "./wire-format.ts";
+export { wireBytes } from "./wire-format.ts";

@@ -1,0 +1,2 @@
+/** Text of the generated file, from a fresh compilation. */
+export function buildKernel(): Promise<string>;
