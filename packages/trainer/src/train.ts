@@ -120,9 +120,8 @@ class Run {
   }
 
   async #nextBatch(): Promise<GlobalBatch | undefined> {
-    const { source, signal } = this.#options;
-    const stop = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
-    this.#batches ??= source.batches(this.#step, stop)[Symbol.asyncIterator]();
+    const { signal } = this.#options;
+    this.#batches ??= this.#openBatches();
     try {
       const { value, done } = await this.#batches.next();
       if (done) throw new RangeError(`The batch source ended before step ${this.#step + 1}; it must go on for ever.`);
@@ -135,6 +134,12 @@ class Run {
       if (signal?.aborted) return undefined;
       throw error;
     }
+  }
+
+  #openBatches(): AsyncIterator<GlobalBatch> {
+    const { source, signal } = this.#options;
+    const stop = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
+    return source.batches(this.#step, stop)[Symbol.asyncIterator]();
   }
 
   #rule(): UpdateRule {
