@@ -7,6 +7,12 @@ export const EngineConfig = z
       .literal("onnxruntime")
       .default("onnxruntime")
       .describe("What runs the compiled model: onnxruntime on the CPU."),
+    runner: z
+      .enum(["auto", "c-api", "onnxruntime-node"])
+      .default("auto")
+      .describe(
+        "How onnxruntime is called: its C API without copies, the npm package's own binding, or the first where it loads. The results do not depend on it.",
+      ),
     threads: z
       .number()
       .int()

@@ -14,7 +14,7 @@ import type { EngineConfig } from "./config.ts";
 import { EncodingGraph } from "./encoding-graph.ts";
 import type { FlatMemory } from "./kernels/flat-memory.ts";
 import { openFlatMemory } from "./kernels/flat-memory.ts";
-import { openOnnxruntimeNode } from "./runners/onnxruntime-node.ts";
+import { openRunner } from "./runners/open-runner.ts";
 import type { Block, Runner } from "./runners/runner.ts";
 import { stateBlocks } from "./state-blocks.ts";
 import { TrainingGraph } from "./training-graph.ts";
@@ -26,7 +26,7 @@ import { TrainingGraph } from "./training-graph.ts";
  * @throws {EnvironmentError} when the native library cannot be loaded
  */
 export async function openReplica(model: Model, config: EngineConfig, logger: Logger = silentLogger): Promise<Replica> {
-  const runner = await openOnnxruntimeNode(config.threads);
+  const runner = await openRunner(config.runner, config.threads, logger);
   return new OnnxReplica(model, runner, logger);
 }
 
@@ -132,6 +132,7 @@ class OnnxReplica implements Replica {
     await Promise.allSettled(this.#running);
     const graphs = await Promise.allSettled([...this.#training.values(), ...this.#encoding.values()]);
     for (const graph of graphs) if (graph.status === "fulfilled") await graph.value.release();
+    this.#runner.close();
     this.#memory.close();
   }
 

@@ -23,6 +23,7 @@ export async function openOnnxruntimeNode(threads: number): Promise<Runner> {
       );
       return new OrtSession(ort, session, program);
     },
+    close: () => {},
   };
 }
 
@@ -38,6 +39,8 @@ async function loadOnnxruntime(): Promise<typeof Ort> {
   }
 }
 
+// No set_denormal_as_zero: it would change the floating-point mode of the calling thread, and with it what JavaScript computes
+// there (docs/0003-c-api-runner.md).
 const sessionOptions = (threads: number): Ort.InferenceSession.SessionOptions => ({
   executionProviders: ["cpu"],
   executionMode: "sequential",
@@ -46,7 +49,6 @@ const sessionOptions = (threads: number): Ort.InferenceSession.SessionOptions =>
   interOpNumThreads: 1,
   enableCpuMemArena: true, // without it every run pays for page faults
   logSeverityLevel: 3,
-  extra: { session: { set_denormal_as_zero: "1" } }, // denormals are 100 times slower and mean nothing here
 });
 
 class OrtSession implements Session {

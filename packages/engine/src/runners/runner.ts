@@ -9,6 +9,8 @@ export interface Runner {
   readonly name: string;
   /** Prepares a program; takes up to seconds. @throws {EnvironmentError} when the library cannot be loaded */
   open(program: Program): Promise<Session>;
+  /** Frees what the runner shares among its sessions; release those first. */
+  close(): void;
 }
 
 /** A program that is ready to run. */
