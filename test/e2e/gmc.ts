@@ -26,8 +26,13 @@ export interface Running {
 }
 
 /** Starts `gmc` as a child process, as a user's shell does. */
-export function start(args: readonly string[], cwd: string): Running {
-  const child = spawn(process.execPath, [ENTRY, ...args], {
+export const start = (args: readonly string[], cwd: string): Running => startNode([ENTRY, ...args], cwd);
+
+/** Runs another script with Node. */
+export const run = (args: readonly string[], cwd: string): Promise<Ended> => startNode(args, cwd).ended;
+
+function startNode(args: readonly string[], cwd: string): Running {
+  const child = spawn(process.execPath, [...args], {
     cwd,
     stdio: ["ignore", "pipe", "pipe"],
     env: environment(),

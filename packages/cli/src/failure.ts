@@ -20,7 +20,10 @@ export function describeFailure(error: unknown, verbose: boolean): Failure {
     return failure(exitCode, error.code, error.message, error.details, `gmc: ${error.message}`);
   }
   if (error instanceof CommanderError) {
-    const message = error.message.replace(/^error: /, "").replaceAll("\n", " ");
+    const message =
+      error.code === "commander.help"
+        ? "name one of the commands above."
+        : error.message.replace(/^error: /, "").replaceAll("\n", " ");
     return failure(2, "ERR_USAGE", message, { reason: error.code }, `gmc: ${message}`);
   }
   const message = error instanceof Error ? error.message : String(error);

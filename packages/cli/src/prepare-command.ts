@@ -5,8 +5,10 @@ import type { Context } from "./context.ts";
 export function prepareCommand(command: Command, context: Context): void {
   command.exitOverride().configureOutput({
     writeOut: (text) => context.output.result({ help: text }, text),
-    writeErr: () => {}, // the caller prints the thrown error once
+    writeErr: (text) => {
+      if (text.startsWith("Usage:")) context.output.say(text); // errors are thrown too, and printed once by the caller
+    },
   });
-  if (command.commands.length === 0) command.option("--json", "print exactly one JSON document on standard output");
+  command.option("--json", "print exactly one JSON document on standard output");
   for (const child of command.commands) prepareCommand(child, context);
 }

@@ -1,7 +1,9 @@
 /** Aligned columns for a terminal: the first row is the head; columns of numbers stand right. */
 export function textTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const right = widths.map((_, column) => rows.slice(1).every((row) => /^[-\d.,% ]*([kMGT]?B)?$/.test(row[column] ?? "")));
+  const right = widths.map((_, column) =>
+    rows.slice(1).every((row) => /^[-\d.,% ]*([kMGT]?B)?$/.test(row[column] ?? "")),
+  );
   const line = (row: readonly string[]) =>
     widths
       .map((width, column) => (right[column] ? (row[column] ?? "").padStart(width) : (row[column] ?? "").padEnd(width)))
