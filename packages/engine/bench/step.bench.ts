@@ -1,6 +1,6 @@
 // Milliseconds of one training step of the paper's model (2.9 million parameters), by phase:
 //
-//     npx tsx --conditions=@gmc/source packages/engine/bench/step.bench.ts --threads 1 --batch 64 --shards 1 --steps 20
+//     npx tsx --conditions=@gmc/source packages/engine/bench/step.bench.ts --threads 1 --batch 64 --shards 1 --steps 20 --runner c-api
 //
 // Compare with the PyTorch peer in the same minute: machines differ, and so do minutes.
 import { cpus, hostname } from "node:os";
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     batch: { type: "string", default: "64" },
     shards: { type: "string", default: "1" },
     steps: { type: "string", default: "20" },
+    runner: { type: "string", default: "auto" },
   },
 });
 const [threads, batch, shards, steps] = [values.threads, values.batch, values.shards, values.steps].map(Number) as [
@@ -28,7 +29,7 @@ const WARMUP = 4;
 const RULE = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 
 const model = await buildModel(ModelConfig.parse({ preset: "mhd" }), goldenMhd.modalities);
-const replica = await openReplica(model, EngineConfig.parse({ threads }));
+const replica = await openReplica(model, EngineConfig.parse({ threads, runner: values.runner }));
 const state = initialTrainState(model, 0);
 await replica.write(state);
 const rows = batch / shards;
@@ -44,7 +45,9 @@ const z = new Float32Array(views * batch * dim);
 
 const phases: Record<string, number[]> = { forward: [], loss: [], backward: [], reduce: [], update: [], step: [] };
 let last = Number.NaN;
+let cpuBefore = process.cpuUsage();
 for (let step = 0; step < WARMUP + steps; step++) {
+  if (step === WARMUP) cpuBefore = process.cpuUsage();
   const times = [performance.now()];
   for (const [v, shard] of inputs.entries()) {
     const { embeddings = z } = await compiled.forward(v, shard);
@@ -72,6 +75,7 @@ for (let step = 0; step < WARMUP + steps; step++) {
   }
   phases.step?.push((times.at(-1) ?? 0) - (times[0] ?? 0));
 }
+const { user, system } = process.cpuUsage(cpuBefore);
 await replica.close();
 
 const median = (samples: number[]): number =>
@@ -81,6 +85,7 @@ const ms = Object.fromEntries(
 );
 const result = {
   ms,
+  cpuMs: Number(((user + system) / 1000 / steps).toFixed(2)), // all threads; holds on a busy machine too
   compileMs: Math.round(compileMs),
   samplesPerSecond: Math.round((batch / (ms.step ?? Number.NaN)) * 1000),
   finalLoss: Number(last.toFixed(5)),

@@ -17,7 +17,7 @@ const core = join(dirname(packageFile), "dist");
 
 /** Kernels whose gradients are written: those that the tracer knows and that have one. */
 const kernels =
-  "Abs Acos Acosh Add AddN ArgMax ArgMin Asin Asinh Atan Atanh AvgPool BatchMatMul BroadcastTo Cast Ceil ClipByValue Concat Conv2DBackpropInput Conv2D Cos Cosh Cumsum Elu Erf Exp ExpandDims Expm1 FloorDiv Floor FusedBatchNorm GatherV2 GreaterEqual Identity IsFinite IsInf IsNan LeakyRelu Log1p LogSoftmax Log Max Maximum MaxPool Mean Min Minimum Multiply Neg OneHot OnesLike Pack PadV2 Pow Prelu RealDiv Reciprocal Relu6 Relu Reshape Reverse Round Rsqrt Select Selu Sigmoid Sign Sin Sinh Slice Softmax Softplus SplitV Sqrt Square SquaredDifference Step Sub Sum Tan Tanh Tile Transpose Unpack UnsortedSegmentSum ZerosLike";
+  "Abs Acos Acosh Add AddN ArgMax ArgMin Asin Asinh Atan Atanh AvgPool BatchMatMul Cast Ceil ClipByValue Concat Conv2DBackpropInput Conv2D Cos Cosh Cumsum Elu Erf Exp ExpandDims Expm1 FloorDiv Floor FusedBatchNorm GatherV2 GreaterEqual Identity IsFinite IsInf IsNan LeakyRelu Log1p Log Max Maximum MaxPool Mean Min Minimum Multiply Neg OneHot OnesLike Pack PadV2 Pow Prelu RealDiv Reciprocal Relu6 Relu Reshape Reverse Round Rsqrt Select Selu Sigmoid Sign Sin Sinh Slice Softmax Softplus SplitV Sqrt Square SquaredDifference Step Sub Sum Tan Tanh Tile Transpose Unpack UnsortedSegmentSum ZerosLike";
 
 const names = kernels.split(" ").map((kernel) => ({
   file: `${kernel}_grad.js`,

@@ -12,6 +12,7 @@ import {
   small,
   useCpuBackend,
 } from "./compiled-op.testing.ts";
+import { traceKernels } from "./register-kernels.ts";
 
 beforeAll(useCpuBackend);
 
@@ -252,6 +253,7 @@ const valueOnly: Case[] = [
     normal(4, 4),
   ),
   ["avgPool with overlap and padding", x4((x) => tf.avgPool(x, 3, 2, "same")), [normal(2, 5, 5, 3)]],
+  unary("fill", (x) => tf.add(x, tf.fill([4], 0.25))),
   unary("zerosLike and onesLike", (x) => tf.add(tf.zerosLike(x), tf.onesLike(x))),
 ];
 
@@ -267,6 +269,23 @@ async function expectParity([, op, inputs]: Case, differentiate: boolean): Promi
 
 test.each(differentiable)("%s: compiled result and gradient are tfjs's", (...op) => expectParity(op, true));
 test.each(valueOnly)("%s: the compiled result is tfjs's", (...op) => expectParity(op, false));
+
+test("every kernel of the tracer is in a case", async () => {
+  const seen = new Set<string>();
+  for (const [cases, differentiate] of [
+    [differentiable, true],
+    [valueOnly, false],
+  ] as const) {
+    for (const [, op, inputs] of cases) {
+      const { kernelNames } = await tf.profile(() => {
+        runEager(op, inputs, differentiate);
+        return [];
+      });
+      for (const name of kernelNames) seen.add(name);
+    }
+  }
+  expect(Object.keys(traceKernels).filter((name) => !seen.has(name))).toEqual([]);
+});
 
 test("the gradient of an average over padded windows divides by the pixels in the window, where tfjs's own divides by all", async () => {
   const op = x4((x) => tf.avgPool(x, 3, 2, "same"));

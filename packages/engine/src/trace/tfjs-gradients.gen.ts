@@ -16,7 +16,6 @@ import {
   AvgPool,
   AvgPoolGrad,
   BatchMatMul,
-  BroadcastTo,
   Cast,
   Ceil,
   ClipByValue,
@@ -45,7 +44,6 @@ import {
   LeakyRelu,
   Log,
   Log1p,
-  LogSoftmax,
   Max,
   MaxPool,
   MaxPoolGrad,
@@ -484,34 +482,6 @@ var batchMatMulGradConfig = {
         b: () => matMul(dy, a, true, true)
       };
     }
-  }
-};
-var broadcastToGradConfig = {
-  kernelName: BroadcastTo,
-  gradFunc: (dy, saved, attrs) => {
-    const broadCastToAttrs = attrs;
-    const inputShape = broadCastToAttrs.inputShape;
-    const outputShape = broadCastToAttrs.shape;
-    const reps = Array.from(outputShape);
-    for (let i = inputShape.length - 1; i >= 0; i--) {
-      if (inputShape[i] === outputShape[i]) {
-        reps[i] = 1;
-      } else if (inputShape[i] !== 1) {
-        throw new Error(`broadcastTo(): [${inputShape}] cannot be broadcast to [${outputShape}].`);
-      }
-    }
-    const axes = [];
-    for (let i = 0; i < reps.length; i++) {
-      if (reps[i] > 1) {
-        axes.push(i);
-      }
-    }
-    return { x: () => sum(
-      dy,
-      axes,
-      true
-      /* keepDims */
-    ) };
   }
 };
 var castGradConfig = {
@@ -989,22 +959,6 @@ var log1pGradConfig = {
   gradFunc: (dy, saved) => {
     const [x] = saved;
     return { x: () => div(dy, add(x, 1)) };
-  }
-};
-var logSoftmaxGradConfig = {
-  kernelName: LogSoftmax,
-  inputsToSave: [],
-  outputsToSave: [true],
-  gradFunc: (dy, saved, attrs) => {
-    const [value] = saved;
-    const { axis } = attrs;
-    return {
-      logits: () => {
-        const keepDims = true;
-        const softmax = exp(value);
-        return sub(dy, mul(sum(dy, axis, keepDims), softmax));
-      }
-    };
   }
 };
 var logGradConfig = {
@@ -1653,7 +1607,7 @@ var zerosLikeGradConfig = {
     return { x: () => zerosLike(dy) };
   }
 };
-var gradients = [absGradConfig, acosGradConfig, acoshGradConfig, addGradConfig, addNGradConfig, argMaxGradConfig, argMinGradConfig, asinGradConfig, asinhGradConfig, atanGradConfig, atanhGradConfig, avgPoolGradConfig, batchMatMulGradConfig, broadcastToGradConfig, castGradConfig, ceilGradConfig, clipByValueGradConfig, concatGradConfig, conv2DBackpropInputGradConfig, conv2DGradConfig, cosGradConfig, coshGradConfig, cumsumGradConfig, eluGradConfig, erfGradConfig, expGradConfig, expandDimsGradConfig, expm1GradConfig, floorDivGradConfig, floorGradConfig, fusedBatchNormGradConfig, gatherGradConfig, greaterEqualGradConfig, identityGradConfig, isFiniteGradConfig, isInfGradConfig, isNanGradConfig, leakyReluGradConfig, log1pGradConfig, logSoftmaxGradConfig, logGradConfig, maxGradConfig, maximumGradConfig, maxPoolGradConfig, meanGradConfig, minGradConfig, minimumGradConfig, multiplyGradConfig, negGradConfig, oneHotGradConfig, onesLikeGradConfig, packGradConfig, padV2GradConfig, powGradConfig, preluGradConfig, divGradConfig, reciprocalGradConfig, relu6GradConfig, reluGradConfig, reshapeGradConfig, reverseGradConfig, roundGradConfig, rsqrtGradConfig, selectGradConfig, seluGradConfig, sigmoidGradConfig, signGradConfig, sinGradConfig, sinhGradConfig, sliceGradConfig, softmaxGradConfig, softplusGradConfig, splitVGradConfig, sqrtGradConfig, squareGradConfig, squaredDifferenceGradConfig, stepGradConfig, subGradConfig, sumGradConfig, tanGradConfig, tanhGradConfig, tileGradConfig, transposeGradConfig, unpackGradConfig, unsortedSegmentSumGradConfig, zerosLikeGradConfig];
+var gradients = [absGradConfig, acosGradConfig, acoshGradConfig, addGradConfig, addNGradConfig, argMaxGradConfig, argMinGradConfig, asinGradConfig, asinhGradConfig, atanGradConfig, atanhGradConfig, avgPoolGradConfig, batchMatMulGradConfig, castGradConfig, ceilGradConfig, clipByValueGradConfig, concatGradConfig, conv2DBackpropInputGradConfig, conv2DGradConfig, cosGradConfig, coshGradConfig, cumsumGradConfig, eluGradConfig, erfGradConfig, expGradConfig, expandDimsGradConfig, expm1GradConfig, floorDivGradConfig, floorGradConfig, fusedBatchNormGradConfig, gatherGradConfig, greaterEqualGradConfig, identityGradConfig, isFiniteGradConfig, isInfGradConfig, isNanGradConfig, leakyReluGradConfig, log1pGradConfig, logGradConfig, maxGradConfig, maximumGradConfig, maxPoolGradConfig, meanGradConfig, minGradConfig, minimumGradConfig, multiplyGradConfig, negGradConfig, oneHotGradConfig, onesLikeGradConfig, packGradConfig, padV2GradConfig, powGradConfig, preluGradConfig, divGradConfig, reciprocalGradConfig, relu6GradConfig, reluGradConfig, reshapeGradConfig, reverseGradConfig, roundGradConfig, rsqrtGradConfig, selectGradConfig, seluGradConfig, sigmoidGradConfig, signGradConfig, sinGradConfig, sinhGradConfig, sliceGradConfig, softmaxGradConfig, softplusGradConfig, splitVGradConfig, sqrtGradConfig, squareGradConfig, squaredDifferenceGradConfig, stepGradConfig, subGradConfig, sumGradConfig, tanGradConfig, tanhGradConfig, tileGradConfig, transposeGradConfig, unpackGradConfig, unsortedSegmentSumGradConfig, zerosLikeGradConfig];
 export {
   gradients
 };

@@ -38,13 +38,11 @@ const indexOf =
     return cast(graph, graph.node(operation, [x], attributes, x.shape.toSpliced(axis, 1), "int64"), "int32");
   };
 
-const softmax =
-  (operation: "Softmax" | "LogSoftmax", axisName: string): Kernel =>
-  (call) => {
-    const logits = operand(call, "logits");
-    const axis = axisAttribute(call, axisName, logits.shape.length);
-    return call.graph.node(operation, [logits], { axis: { int: axis } }, logits.shape);
-  };
+const softmax: Kernel = (call) => {
+  const logits = operand(call, "logits");
+  const axis = axisAttribute(call, "dim", logits.shape.length);
+  return call.graph.node("Softmax", [logits], { axis: { int: axis } }, logits.shape);
+};
 
 const cumulativeSum: Kernel = (call) => {
   const { graph } = call;
@@ -66,7 +64,6 @@ export const reductionKernels: KernelTable = {
   Mean: meanKernel,
   ArgMax: indexOf("ArgMax"),
   ArgMin: indexOf("ArgMin"),
-  Softmax: softmax("Softmax", "dim"),
-  LogSoftmax: softmax("LogSoftmax", "axis"),
+  Softmax: softmax,
   Cumsum: cumulativeSum,
 };

@@ -1,6 +1,5 @@
 import { sizeOf, TraceError } from "@gmc/core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Value } from "../../ir/value.ts";
 import { concat, expand, pad, reshape, slice, transpose } from "../../ir/views.ts";
 import type { Kernel, KernelTable } from "../kernel.ts";
 import { axesAttribute, axisAttribute, numberAttribute, numbersAttribute, operand, operands } from "../kernel.ts";
@@ -131,6 +130,5 @@ export const viewKernels: KernelTable = {
   SplitV: split,
   Reverse: reverse,
   Tile: tile,
-  BroadcastTo: (call): Value => expand(call.graph, operand(call, "x"), numbersAttribute(call, "shape")),
   PadV2: padKernel,
 };
