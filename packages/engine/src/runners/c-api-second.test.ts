@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
 import { arithmetic } from "../ir/elementwise.ts";
 import { Graph } from "../ir/graph.ts";
@@ -40,4 +42,43 @@ test("the C API works where onnxruntime-node came first, and again after all of 
     expect([...(await double(other))]).toEqual([2, 4]);
     other.close();
   }
+});
+
+test("threads of one process run at once, and end without disturbing each other", async () => {
+  const runner = await openCApi(1);
+  const code = `
+    const { parentPort, workerData } = require("node:worker_threads");
+    const loading = import("tsx/esm/api").then(({ register }) => register()).then(() => import(workerData.url));
+    loading.then(async ({ openCApi }) => {
+      const runner = await openCApi(1);
+      const session = await runner.open(workerData.program);
+      const y = new Float32Array(2);
+      const x = new Float32Array(2);
+      const binding = session.bind(new Map([["x", x], ["y", y]]));
+      let right = 0;
+      for (let i = 0; i < 100; i++) {
+        x.fill(i);
+        await binding.run();
+        if (y[0] === 2 * i && y[1] === 2 * i) right++;
+      }
+      binding.release();
+      await session.release();
+      runner.close();
+      parentPort.postMessage(right);
+    });`;
+  const right = await Promise.all(
+    [1, 2, 3].map(async () => {
+      const worker = new Worker(code, {
+        eval: true,
+        execArgv: ["--conditions=@gmc/source"],
+        workerData: { url: new URL("./c-api.ts", import.meta.url).href, program: doubling },
+      });
+      const [message] = await once(worker, "message");
+      await worker.terminate();
+      return message;
+    }),
+  );
+  expect(right).toEqual([100, 100, 100]);
+  expect([...(await double(runner))]).toEqual([2, 4]);
+  runner.close();
 });
