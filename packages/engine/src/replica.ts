@@ -27,7 +27,12 @@ import { TrainingGraph } from "./training-graph.ts";
  */
 export async function openReplica(model: Model, config: EngineConfig, logger: Logger = silentLogger): Promise<Replica> {
   const runner = await openRunner(config.runner, config.threads, logger);
-  return new OnnxReplica(model, runner, logger);
+  try {
+    return new OnnxReplica(model, runner, logger);
+  } catch (error) {
+    runner.close(); // the model is too large for this machine
+    throw error;
+  }
 }
 
 class OnnxReplica implements Replica {
