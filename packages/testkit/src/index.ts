@@ -3,6 +3,10 @@ export { fromTorch, goldenInputs, nameFromTorch, packTensors, permuted } from ".
 export type { BuildModel, GoldenConfig, GoldenModality, GoldenModel } from "./golden-model.ts";
 export { goldenMhd, goldenMhdModel, goldenSmall, goldenSmallModel } from "./golden-model.ts";
 export { randomInputs } from "./random-inputs.ts";
+export type { RedisProxy } from "./redis/proxy.ts";
+export { startProxy } from "./redis/proxy.ts";
+export type { RedisServer, RedisServerOptions } from "./redis/redis-server.ts";
+export { openRedis, redisMissing, redisServerMissing, startRedisServer } from "./redis/redis-server.ts";
 export { relativeError } from "./relative-error.ts";
 export { fixturePath, sharedPath } from "./shared.ts";
 export type { StoredTensor, TensorFile } from "./tensor-file.ts";
