@@ -47,7 +47,7 @@ export function openStatus(stream: StatusStream, now: () => number = () => perfo
     shownAt = now();
     shown = latest;
     const line = statusLine(latest, unitsPerSecond(history), interactive);
-    stream.write(interactive ? `\r\u001b[2K${clip(line, stream.columns ?? 80)}` : `${line}\n`);
+    stream.write(interactive ? `\r\u001b[2K${clip(line, stream.columns || 80)}` : `${line}\n`);
   };
   const leave = () => {
     show();

@@ -1,16 +1,18 @@
-import { dirname, isAbsolute, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { sha256OfJson } from "@gmc/core";
 import { DataConfig } from "@gmc/data";
 import { EngineConfig } from "@gmc/engine";
 import { EvaluationConfig } from "@gmc/evaluation";
+import type { EncoderConfig } from "@gmc/models";
 import { ModelConfig } from "@gmc/models";
 import { checkTrainingConfig, TrainingConfig } from "@gmc/trainer";
 import { stringify } from "yaml";
 import { z } from "zod";
+import { deepFreeze } from "./deep-freeze.ts";
 import type { Override } from "./overrides.ts";
 import { parseConfig } from "./parse-config.ts";
 import type { ConfigField } from "./schema-fields.ts";
-import { configFields, isObject } from "./schema-fields.ts";
+import { configFields } from "./schema-fields.ts";
 
 /** Everything a run depends on beside the data's content: the packages' sections composed. */
 export const RunConfig = z
@@ -68,17 +70,12 @@ export const configSha256 = (config: RunConfig): string => sha256OfJson(config);
 /** Paths of users' encoder modules made absolute: the copy in the run folder must find them too. */
 function withAbsoluteModules(config: RunConfig, folder: string): RunConfig {
   const { modalities } = config.model;
-  if (!modalities || !JSON.stringify(modalities).includes('"module"')) return config;
-  const absolute = mapObjects(modalities, (node) =>
-    node.kind === "module" && typeof node.path === "string" && !isAbsolute(node.path)
-      ? { ...node, path: resolve(folder, node.path) }
-      : node,
-  );
-  return parseConfig(RunConfig, { content: { ...config, model: { ...config.model, modalities: absolute } } });
-}
-
-function mapObjects(value: unknown, change: (node: Record<string, unknown>) => Record<string, unknown>): unknown {
-  if (!isObject(value) || Array.isArray(value)) return value;
-  const entries = Object.entries(value).map(([key, child]) => [key, mapObjects(child, change)]);
-  return change(Object.fromEntries(entries));
+  if (!modalities) return config;
+  const absolute = (encoder: EncoderConfig): EncoderConfig =>
+    encoder.kind === "module" ? { ...encoder, path: resolve(folder, encoder.path) } : encoder;
+  const moved = Object.entries(modalities).map(([name, { encoder, jointEncoder }]) => [
+    name,
+    { ...(encoder && { encoder: absolute(encoder) }), ...(jointEncoder && { jointEncoder: absolute(jointEncoder) }) },
+  ]);
+  return deepFreeze({ ...config, model: { ...config.model, modalities: Object.fromEntries(moved) } });
 }

@@ -57,11 +57,18 @@ async function demoData({ output, signal }: Context): Promise<string> {
   return path;
 }
 
-const demoText = (markdown: string, run: string, data: string, seconds: number): string => `
-${markdown.trim()}
-
-Trained in ${duration(seconds)}. The run is in ${run}, its data in ${data}. What to do next:
-  gmc evaluate ${run} --subsets image,sound            more subsets of modalities
-  gmc encode ${run} --modalities image --out codes.npy     the codes, for your own use
-  examples/mhd.yaml, examples/own-data/                    the paper's experiment; your own data
-`;
+const demoText = (markdown: string, run: string, data: string, seconds: number): string => {
+  const next = [
+    [`gmc evaluate ${run} --subsets image,sound`, "more subsets of modalities"],
+    [`gmc encode ${run} --modalities image --out codes.npy`, "codes, for your own use"],
+    ["gmc train examples/mhd.yaml --data.path DIR", "the paper's experiment"],
+    ["examples/own-data/README.md", "your own data"],
+  ] as const;
+  const width = Math.max(...next.map(([command]) => command.length));
+  return [
+    markdown.trim(),
+    "",
+    `Trained in ${duration(seconds)}. The run is in ${run}, its data in ${data}. What to do next:`,
+    ...next.map(([command, what]) => `  ${command.padEnd(width)}  ${what}`),
+  ].join("\n");
+};

@@ -32,6 +32,7 @@ export const trainCommand = (context: Context): Command =>
 async function train(context: Context, file: string | undefined, options: TrainOptions): Promise<void> {
   const config = await effectiveConfig(context, file, options);
   const out = options.out ?? defaultRunFolder(config, file ?? "run", new Date());
+  if (options.out === undefined) context.output.say(`The run goes to ${out}`);
   const record = await trainRun({
     config,
     out,
