@@ -13,7 +13,7 @@ export default defineConfig({
   ...common,
   test: {
     projects: [
-      project("unit", ["packages/*/src/**/*.test.ts"], 30_000),
+      project("unit", ["packages/*/src/**/*.test.ts", "bench/src/**/*.test.ts"], 30_000),
       project("system", ["test/{contract,numerics,e2e}/**/*.test.ts", "test/*.test.ts"], 240_000),
       project("full", ["test/full/**/*.test.ts"], 600_000),
       project("soak", ["test/soak/**/*.test.ts"], 3_600_000),
