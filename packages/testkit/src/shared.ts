@@ -8,7 +8,7 @@ const repository = new URL("../../../", import.meta.url);
  * The folder is `GMC_SHARED`, or `shared` beside the repository.
  */
 export function sharedPath(relative: string): string | undefined {
-  const folder = process.env["GMC_SHARED"] ?? fileURLToPath(new URL("../shared", repository));
+  const folder = process.env.GMC_SHARED ?? fileURLToPath(new URL("../shared", repository));
   const path = `${folder}/${relative}`;
   return existsSync(path) ? path : undefined;
 }
