@@ -20,7 +20,7 @@ const LEVELS: Readonly<Record<string, number>> = {
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   "onnxruntime-node": ["engine"],
   koffi: ["engine"],
-  piscina: ["data", "engine"],
+  piscina: ["data", "engine", "evaluation"],
   ioredis: ["redis"],
   protobufjs: ["protocol", "engine"],
   commander: ["cli"],

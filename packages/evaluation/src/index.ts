@@ -1,3 +1,9 @@
+export type { Alignment, AlignmentOptions, AlignmentProgress, AlignmentSummary } from "./alignment/alignment.ts";
+export { alignment } from "./alignment/alignment.ts";
+export type { AlignmentComponent, ComponentScores } from "./alignment/components.ts";
+export { uniqueRows } from "./alignment/distinct-points.ts";
+export type { AlignmentSettings } from "./alignment/settings.ts";
+export { DEFAULT_ALIGNMENT } from "./alignment/settings.ts";
 export type { Classifier, ClassifierOptions } from "./classifier.ts";
 export { accuracyOf, trainClassifier } from "./classifier.ts";
 export { EvaluationConfig } from "./config.ts";
