@@ -13,7 +13,7 @@ const schema = z.strictObject({
   data: z
     .strictObject({ path: z.string().describe("Folder.") })
     .readonly()
-    .prefault({}),
+    .prefault({} as never),
   training: z
     .strictObject({
       batchSize: z.int().positive().default(64).describe("Rows."),

@@ -23,7 +23,7 @@ export const RunConfig = z
       .min(0)
       .default(0)
       .describe("Seed of everything random: first weights, order of samples, masks, held-out samples."),
-    data: DataConfig.prefault({} as never),
+    data: DataConfig.prefault({} as never), // so that a missing path is named by itself
     model: ModelConfig.prefault({}),
     engine: EngineConfig.prefault({}),
     training: TrainingConfig.prefault({}),

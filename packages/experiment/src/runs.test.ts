@@ -94,8 +94,10 @@ test("a run without a checkpoint resumes at its first step, and cannot be used",
   await trainRun({ config: config(), out });
   rmSync(join(out, "checkpoints"), { recursive: true });
   await expect(encodeRun({ run: out })).rejects.toThrow(CheckpointError);
+  rmSync(join(out, "environment.json")); // as after a kill in the very first moments
   const again = await trainRun({ config: config(), out, resume: true });
   expect(again.weightsSha256).toBe((await loadRun(run)).record?.weightsSha256);
+  expect((await encodeRun({ run: out })).samples).toBe(11);
 });
 
 test("only data, engine and evaluation can be changed after training", async () => {

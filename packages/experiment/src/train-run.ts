@@ -81,6 +81,7 @@ async function resumed(options: TrainRunOptions, training: Training): Promise<Ru
   const state = last ?? initialTrainState(training.model, config.seed);
   await trimMetrics(folder, ({ step }) => typeof step === "number" && step <= state.step);
   await writeFileAtomic(folder.config, formatRunConfig(config));
+  if (!(await exists(folder.environment))) await writeOrigin(folder, dataOrigin(training.dataset)); // killed before it was
   return trained(options, training, folder, state);
 }
 
