@@ -36,16 +36,33 @@ export interface OrtApi {
   readonly SetIntraOpNumThreads: NativeFunction<[options: Pointer, threads: number], Status>;
   readonly DisablePerSessionThreads: NativeFunction<[options: Pointer], Status>;
   readonly AddSessionConfigEntry: NativeFunction<[options: Pointer, key: string, value: string], Status>;
+  readonly SessionOptionsAppendExecutionProvider: NativeFunction<
+    [options: Pointer, provider: string, keys: Memory, values: Memory, count: number],
+    Status
+  >;
+  readonly CreateCUDAProviderOptions: NativeFunction<[out: Memory], Status>;
+  readonly SessionOptionsAppendExecutionProvider_CUDA_V2: NativeFunction<[options: Pointer, cuda: Pointer], Status>;
+  readonly ReleaseCUDAProviderOptions: NativeFunction<[cuda: Pointer], void>;
   readonly ReleaseSessionOptions: NativeFunction<[options: Pointer], void>;
   readonly CreateSessionFromArray: NativeFunction<
     [env: Pointer, model: Memory, bytes: number, options: Pointer, out: Memory],
     Status
   >;
   readonly ReleaseSession: NativeFunction<[session: Pointer], void>;
+  readonly CreateMemoryInfo: NativeFunction<
+    [name: string, allocator: number, device: number, memory: number, out: Memory],
+    Status
+  >;
   readonly CreateCpuMemoryInfo: NativeFunction<[allocator: number, memory: number, out: Memory], Status>;
   readonly ReleaseMemoryInfo: NativeFunction<[info: Pointer], void>;
   readonly CreateTensorWithDataAsOrtValue: NativeFunction<
     [info: Pointer, data: Memory, bytes: number, shape: Memory, axes: number, type: number, out: Memory],
+    Status
+  >;
+  readonly CreateAllocator: NativeFunction<[session: Pointer, info: Pointer, out: Memory], Status>;
+  readonly ReleaseAllocator: NativeFunction<[allocator: Pointer], void>;
+  readonly CreateTensorAsOrtValue: NativeFunction<
+    [allocator: Pointer, shape: Memory, axes: number, type: number, out: Memory],
     Status
   >;
   readonly ReleaseValue: NativeFunction<[value: Pointer], void>;
@@ -72,7 +89,9 @@ const FUNCTIONS: Readonly<Record<keyof OrtApi, readonly [place: number, result: 
   CreateSessionOptions: [10, "void *", ["void *"]],
   SetSessionGraphOptimizationLevel: [23, "void *", ["void *", "int"]],
   SetIntraOpNumThreads: [24, "void *", ["void *", "int"]],
+  CreateTensorAsOrtValue: [48, "void *", ["void *", "void *", "size_t", "int", "void *"]],
   CreateTensorWithDataAsOrtValue: [49, "void *", ["void *", "void *", "size_t", "void *", "size_t", "int", "void *"]],
+  CreateMemoryInfo: [68, "void *", ["str", "int", "int", "int", "void *"]],
   CreateCpuMemoryInfo: [69, "void *", ["int", "int", "void *"]],
   ReleaseEnv: [92, "void", ["void *"]],
   ReleaseStatus: [93, "void", ["void *"]],
@@ -85,8 +104,14 @@ const FUNCTIONS: Readonly<Record<keyof OrtApi, readonly [place: number, result: 
   CreateThreadingOptions: [121, "void *", ["void *"]],
   ReleaseThreadingOptions: [122, "void", ["void *"]],
   AddSessionConfigEntry: [130, "void *", ["void *", "str", "str"]],
+  CreateAllocator: [131, "void *", ["void *", "void *", "void *"]],
+  ReleaseAllocator: [132, "void", ["void *"]],
   SetGlobalIntraOpNumThreads: [147, "void *", ["void *", "int"]],
   SetGlobalInterOpNumThreads: [148, "void *", ["void *", "int"]],
+  SessionOptionsAppendExecutionProvider_CUDA_V2: [204, "void *", ["void *", "void *"]],
+  CreateCUDAProviderOptions: [205, "void *", ["void *"]],
+  ReleaseCUDAProviderOptions: [208, "void", ["void *"]],
+  SessionOptionsAppendExecutionProvider: [216, "void *", ["void *", "str", "void *", "void *", "size_t"]],
 };
 /** The version of the API we ask for; FUNCTIONS were all there in it. */
 const API_VERSION = 17;
