@@ -1,1 +1,13 @@
-export {};
+export type { Assignment } from "./assignment.ts";
+export { assignment, evenShares } from "./assignment.ts";
+export type { CallMetrics, Collective, CollectiveOptions, Subtree } from "./collective.ts";
+export type { LocalHub, LocalHubOptions } from "./local/local-hub.ts";
+export { openLocalHub } from "./local/local-hub.ts";
+export { joinLocal, openLocalGroup } from "./local/local-member.ts";
+export type { LocalSeat } from "./local/local-messages.ts";
+export type { ProtocolHook, ProtocolPoint } from "./protocol-point.ts";
+export type { RedisCollectiveOptions } from "./redis/redis-collective.ts";
+export { openRedisCollective } from "./redis/redis-collective.ts";
+export { wholeSubtrees } from "./subtree.ts";
+export type { SubtreeSumOptions } from "./subtree-sum.ts";
+export { SubtreeSum } from "./subtree-sum.ts";

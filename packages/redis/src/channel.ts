@@ -3,6 +3,7 @@ import type { RedisAddress } from "./address.ts";
 import { describeAddress } from "./address.ts";
 import type { OpenSocket } from "./channel-socket.ts";
 import { openSocket } from "./channel-socket.ts";
+import type { Script } from "./connection.ts";
 import type { RedisReply } from "./resp-reader.ts";
 import { RespReader } from "./resp-reader.ts";
 import { retryDelayMs } from "./retry-delay.ts";
@@ -60,6 +61,16 @@ export class RedisChannel {
       this.#unanswered.push(command);
       if (this.#socket && this.#greetings === 0) this.#write(this.#socket, command);
     });
+  }
+
+  /** The reply to one command, bulk strings as text. */
+  command(words: readonly (string | number)[]): Promise<RedisReply> {
+    return this.send(words);
+  }
+
+  /** The reply of a script. */
+  evaluate({ lua }: Script, keys: readonly string[], words: readonly (string | number)[]): Promise<RedisReply> {
+    return this.send(["EVAL", lua, keys.length, ...keys, ...words]);
   }
 
   close(): void {

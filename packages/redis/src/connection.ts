@@ -21,6 +21,12 @@ export interface Script {
   readonly lua: string;
 }
 
+/** What runs commands and scripts: a connection or a channel. */
+export interface CommandRunner {
+  command(words: readonly (string | number)[]): Promise<unknown>;
+  evaluate(script: Script, keys: readonly string[], words: readonly (string | number)[]): Promise<unknown>;
+}
+
 /**
  * A connection for small commands. When it breaks, it is opened again and what was unanswered is sent again, so every
  * command must be one that may run twice.

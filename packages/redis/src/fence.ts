@@ -1,4 +1,4 @@
-import type { RedisConnection, Script } from "./connection.ts";
+import type { CommandRunner, RedisConnection, Script } from "./connection.ts";
 
 /** Which generation's writes a server takes. */
 export interface FenceTarget {
@@ -39,7 +39,7 @@ export async function raiseFence(
 }
 
 /** The id of the generation whose writes a server takes, or null: then it takes none. */
-export async function readFence(connection: RedisConnection, fence: string): Promise<string | null> {
+export async function readFence(connection: CommandRunner, fence: string): Promise<string | null> {
   return (await connection.command(["HGET", fence, "id"])) as string | null;
 }
 

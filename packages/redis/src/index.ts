@@ -4,7 +4,7 @@ export type { ChannelOptions, RedisArgument } from "./channel.ts";
 export { RedisChannel } from "./channel.ts";
 export type { Proposal, ProposalOutcome, VersionedRecord } from "./compare-and-set.ts";
 export { compareAndSet, readRecord } from "./compare-and-set.ts";
-export type { ConnectionOptions, Script } from "./connection.ts";
+export type { CommandRunner, ConnectionOptions, Script } from "./connection.ts";
 export { openConnection, RedisConnection } from "./connection.ts";
 export type { FenceOutcome, FenceTarget } from "./fence.ts";
 export { OVER, raiseFence, readFence } from "./fence.ts";

@@ -1,4 +1,4 @@
-import type { RedisConnection, Script } from "./connection.ts";
+import type { CommandRunner, RedisConnection, Script } from "./connection.ts";
 
 /** The values that go together once every rank is done with them. */
 export interface ReleaseTarget {
@@ -15,7 +15,7 @@ export interface ReleaseTarget {
  * @returns  "refused" when another generation is current, or none: then nothing was touched
  */
 export async function releaseValues(
-  connection: RedisConnection,
+  connection: CommandRunner,
   { fence, generation, registry, values, released }: ReleaseTarget,
   rank: number,
   ranks: number,

@@ -1,0 +1,122 @@
+import { CancelledError, EnvironmentError, PeerLostError } from "@gmc/core";
+import type { CallMetrics } from "../collective.ts";
+import type { ValueStore } from "./value-store.ts";
+
+/**
+ * One call under way: everything it started, until when it waits and for whom. It settles when all of that has, so
+ * nothing of it touches the caller's memory afterwards.
+ */
+export class Call {
+  readonly tag: string;
+  readonly signal: AbortSignal;
+  bytesOut = 0;
+  bytesIn = 0;
+  computeMs = 0;
+  readonly #kind: CallMetrics["call"];
+  readonly #controller = new AbortController();
+  readonly #startedAt = performance.now();
+  readonly #waitingFor = new Map<string, { readonly rank: number; readonly store: ValueStore }>();
+  readonly #stores: readonly ValueStore[];
+  readonly #timer: NodeJS.Timeout;
+  readonly #stopListening: () => void;
+  #sentMs = 0;
+  #summedMs = 0;
+
+  constructor(
+    kind: CallMetrics["call"],
+    tag: string,
+    {
+      stores,
+      timeoutMs,
+      signal,
+    }: { stores: readonly ValueStore[]; timeoutMs: number; signal: AbortSignal | undefined },
+  ) {
+    this.#kind = kind;
+    this.tag = tag;
+    this.signal = this.#controller.signal;
+    this.#stores = stores;
+    this.#timer = setTimeout(() => this.abort(this.#timeOut()), timeoutMs);
+    const cancel = (): void => {
+      this.abort(new CancelledError(`${kind} "${tag}" was cancelled.`, {}, { cause: signal?.reason }));
+    };
+    signal?.addEventListener("abort", cancel, { once: true });
+    if (signal?.aborted) cancel();
+    this.#stopListening = () => signal?.removeEventListener("abort", cancel);
+  }
+
+  /** A value of another rank, waiting for it. */
+  async take(store: ValueStore, name: string, rank: number): Promise<Uint8Array> {
+    this.#waitingFor.set(name, { rank, store });
+    const value = await store.take(name, this.signal);
+    this.#waitingFor.delete(name);
+    this.bytesIn += value.length;
+    return value;
+  }
+
+  /**
+   * Runs `work` on this thread and counts its time. All that touches the caller's memory is done here: not after the call
+   * has failed.
+   */
+  compute<T>(work: () => T): T {
+    this.signal.throwIfAborted();
+    const startedAt = performance.now();
+    const result = work();
+    this.computeMs += performance.now() - startedAt;
+    return result;
+  }
+
+  sent(): void {
+    this.#sentMs = performance.now() - this.#startedAt;
+    this.#summedMs = this.#sentMs;
+  }
+
+  summed(): void {
+    this.#summedMs = performance.now() - this.#startedAt;
+  }
+
+  abort(reason: Error): void {
+    this.#controller.abort(reason);
+  }
+
+  /**
+   * Waits until all parts have ended or the first has failed, and gives that failure. What is still on its way after a
+   * failure works on buffers of the pool alone.
+   */
+  async finish(parts: readonly Promise<void>[]): Promise<CallMetrics> {
+    const aborted = new Promise<never>((_, reject) => {
+      const fail = (): void => reject(this.signal.reason);
+      if (this.signal.aborted) fail();
+      else this.signal.addEventListener("abort", fail, { once: true });
+    });
+    try {
+      await Promise.race([Promise.all(parts), aborted]);
+    } catch (error) {
+      this.abort(error instanceof Error ? error : new Error(String(error)));
+      throw this.signal.reason;
+    } finally {
+      clearTimeout(this.#timer);
+      this.#stopListening();
+    }
+    return {
+      call: this.#kind,
+      tag: this.tag,
+      bytesOut: this.bytesOut,
+      bytesIn: this.bytesIn,
+      sentMs: this.#sentMs,
+      summedMs: this.#summedMs,
+      totalMs: performance.now() - this.#startedAt,
+      computeMs: this.computeMs,
+    };
+  }
+
+  /** Who is missing: a server that does not answer, or else the first rank that is waited for. */
+  #timeOut(): Error {
+    const silentMs = performance.now() - this.#startedAt;
+    const [first] = this.#waitingFor.values();
+    const silent = this.#stores.find((store) => !store.answers);
+    if (first && !silent) return new PeerLostError(first.rank, silentMs);
+    const where = silent?.address ?? this.#stores.map((store) => store.address).join(", ");
+    const text = `Redis at ${where} has not answered ${this.#kind} "${this.tag}" for ${Math.round(silentMs)} ms.`;
+    return new EnvironmentError(text, { address: where });
+  }
+}
