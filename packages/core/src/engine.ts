@@ -19,7 +19,10 @@ export interface Cotangent {
   readonly localWeight: number;
 }
 
-/** A model compiled for training shards of a fixed number of rows. */
+/**
+ * A model compiled for training shards of a fixed number of rows. Calls for different shards may overlap (into different
+ * gradients), `Replica.shardsAtOnce` of them compute at the same time; a shard's own calls come one after another.
+ */
 export interface CompiledModel {
   readonly rows: number;
   /** Runs shard `shard`; what its backward needs stays until then. */
@@ -57,10 +60,22 @@ export interface UpdateRule {
   readonly maxNorm?: number;
 }
 
+/** Blocks for gradients that are to be added up, where the device keeps and adds them best. */
+export interface GradientBlocks {
+  /** [P] another block, the caller's until the replica closes. */
+  allocate(): Float32Array;
+  /** sum += term, each element rounded to float32; any two arrays of P elements. */
+  add(sum: Float32Array, term: Float32Array): void;
+}
+
 /** One copy of a model on one device; the state lives where the device wants it. */
 export interface Replica {
+  /** Shards whose forwards, or backwards, it computes at the same time; absent: 1. The results do not depend on it. */
+  readonly shardsAtOnce?: number;
   /** [P] the block that `update` reads: a gradient that was computed into it is not copied. Absent: there is none. */
   readonly gradient?: Float32Array;
+  /** Absent: plain arrays, added in a loop (`addInto`). */
+  readonly gradientBlocks?: GradientBlocks;
   /** Cached by rows. */
   compile(rows: number): Promise<CompiledModel>;
   /** Cached by rows and modalities. */

@@ -1,5 +1,5 @@
 export { canonicalJson, sha256OfJson } from "./canonical-json.ts";
-export type { CompiledModel, Cotangent, Encoder, Replica, ShardForward, UpdateRule } from "./engine.ts";
+export type { CompiledModel, Cotangent, Encoder, GradientBlocks, Replica, ShardForward, UpdateRule } from "./engine.ts";
 export type { EncodedError } from "./error-transport.ts";
 export { decodeError, encodeError } from "./error-transport.ts";
 export type { ErrorDetails } from "./errors.ts";
@@ -40,4 +40,4 @@ export type { LayoutEntry, TensorLayout } from "./tensor-layout.ts";
 export { partRanges, tensorLayout, tensorViews } from "./tensor-layout.ts";
 export type { TrainProgress, TrainState } from "./train-state.ts";
 export { initialTrainState, weightsSha256 } from "./train-state.ts";
-export { treeSplit, treeSum, treeSumScalars } from "./tree-sum.ts";
+export { addInto, treeSplit, treeSum, treeSumScalars } from "./tree-sum.ts";

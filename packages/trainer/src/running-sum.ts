@@ -1,73 +1,90 @@
+import type { GradientBlocks } from "@gmc/core";
+import { addInto } from "@gmc/core";
+
 /**
- * Sums vectors that arrive in shard order, with the bits of core's `treeSum`, in log2(V) + 1 buffers: two neighbouring
- * sums of as many shards merge as soon as they are there, so what waits has sizes of falling powers of two, which is how
- * the tree splits any number of shards. One shard alone is never copied.
+ * Sums one vector a shard with the bits of core's `treeSum`, whatever the order in which shards finish: two neighbouring
+ * sums of as many shards merge as soon as both are there. When shards come one after another, log2(V) + 1 buffers are in
+ * use; with R of them under way mostly R more, at most R·log2(V) + 1. One shard alone is never copied.
  */
 export interface RunningSum {
-  /** [length] buffer to write the next shard's vector into. */
-  next(): Float32Array;
-  /** Takes what was written into the buffer of the last `next` as the following shard's vector. */
-  add(): void;
-  /** [length] sum of all that was added, valid until the next `next`; then it starts anew. */
+  /** [length] buffer to write this shard's vector into; several shards may be open. */
+  open(shard: number): Float32Array;
+  /** Takes what was written into the shard's buffer. */
+  add(shard: number): void;
+  /** [length] sum over all shards from 0, valid until shard 0 is opened again; then it starts anew. */
   finish(): Float32Array;
-  /** Forgets what a failed step has added. */
+  /** Forgets what a failed step has opened and added. */
   clear(): void;
+}
+
+/** Sum over shards [start, start + shards), a node of the tree. */
+interface Node {
+  readonly start: number;
+  readonly shards: number;
+  readonly sum: Float32Array;
 }
 
 /**
  * A running sum of vectors of this length; its buffers are kept from sum to sum.
  *
- * @param first  buffer for the first shard's vector, and so for the sum
+ * @param first   buffer for shard 0's vector, and so for the sum
+ * @param blocks  where further buffers come from, and what adds them; absent: plain arrays and a loop
  */
-export function runningSum(length: number, first?: Float32Array): RunningSum {
-  const free: Float32Array[] = first ? [first] : [];
-  const waiting: { readonly shards: number; readonly sum: Float32Array }[] = [];
-  let open: Float32Array | undefined;
+export function runningSum(
+  length: number,
+  first?: Float32Array,
+  blocks: GradientBlocks = plainBlocks(length),
+): RunningSum {
+  const root = first ?? blocks.allocate();
+  const free: Float32Array[] = [];
+  const open = new Map<number, Float32Array>();
+  const nodes = new Map<number, Node>(); // by their start
 
-  const mergeLastTwo = (): void => {
-    const right = waiting.pop();
-    const left = waiting.pop();
-    if (!right || !left) return;
-    addInto(left.sum, right.sum);
-    free.push(right.sum);
-    waiting.push({ shards: left.shards + right.shards, sum: left.sum });
+  const release = (buffer: Float32Array): void => {
+    if (buffer !== root) free.push(buffer);
+  };
+  const merge = (left: Node, right: Node): Node => {
+    blocks.add(left.sum, right.sum);
+    release(right.sum);
+    nodes.delete(right.start);
+    const merged = { start: left.start, shards: left.shards + right.shards, sum: left.sum };
+    nodes.set(left.start, merged);
+    return merged;
+  };
+  const clear = (): void => {
+    for (const buffer of open.values()) release(buffer);
+    for (const { sum } of nodes.values()) release(sum);
+    open.clear();
+    nodes.clear();
   };
   return {
-    next() {
-      open ??= free.pop() ?? new Float32Array(length);
-      return open;
+    open(shard) {
+      const buffer = shard === 0 ? root : (open.get(shard) ?? free.pop() ?? blocks.allocate());
+      open.set(shard, buffer);
+      return buffer;
     },
-    add() {
-      if (!open) throw new Error("RunningSum.add: call next() first and write the vector into its buffer");
-      waiting.push({ shards: 1, sum: open });
-      open = undefined;
-      while (waiting.length > 1 && waiting.at(-1)?.shards === waiting.at(-2)?.shards) mergeLastTwo();
+    add(shard) {
+      const sum = open.get(shard);
+      if (!sum) throw new Error(`RunningSum.add: open shard ${shard} first and write its vector into the buffer`);
+      open.delete(shard);
+      let node: Node = { start: shard, shards: 1, sum };
+      nodes.set(shard, node);
+      for (;;) {
+        const sibling = nodes.get(node.start ^ node.shards); // the other half of a node of twice as many shards
+        if (sibling?.shards !== node.shards) return;
+        node = sibling.start < node.start ? merge(sibling, node) : merge(node, sibling);
+      }
     },
     finish() {
-      while (waiting.length > 1) mergeLastTwo();
-      const sum = waiting.pop()?.sum;
-      if (!sum) throw new Error("RunningSum.finish: nothing was added");
-      free.push(sum);
-      return sum;
+      const parts = [...nodes.values()].sort((a, b) => a.start - b.start); // of falling powers of two, as the tree splits V
+      const shards = parts.reduce((sum, part) => (part.start === sum ? sum + part.shards : Number.NaN), 0);
+      if (!(shards > 0)) throw new Error("RunningSum.finish: nothing was added, or a shard before the last is missing");
+      const total = parts.reduceRight((right, left) => merge(left, right));
+      clear();
+      return total.sum;
     },
-    clear() {
-      free.push(...waiting.splice(0).map((part) => part.sum));
-    },
+    clear,
   };
 }
 
-/** left += right, each element rounded to float32; four at a time takes a third less. */
-function addInto(left: Float32Array, right: Float32Array): void {
-  const whole = left.length - (left.length % 4);
-  for (let i = 0; i < whole; i += 4) {
-    const a = (left[i] ?? 0) + (right[i] ?? 0);
-    const b = (left[i + 1] ?? 0) + (right[i + 1] ?? 0);
-    const c = (left[i + 2] ?? 0) + (right[i + 2] ?? 0);
-    const d = (left[i + 3] ?? 0) + (right[i + 3] ?? 0);
-    left[i] = a;
-    left[i + 1] = b;
-    left[i + 2] = c;
-    left[i + 3] = d;
-  }
-  for (let i = whole; i < left.length; i++) left[i] = (left[i] ?? 0) + (right[i] ?? 0);
-}
+const plainBlocks = (length: number): GradientBlocks => ({ allocate: () => new Float32Array(length), add: addInto });

@@ -12,7 +12,7 @@ export interface StepContext {
   readonly model: Model;
   readonly replica: Replica;
   readonly random: RandomInputs;
-  /** The gradient's log2(V) + 1 buffers. */
+  /** The gradient's tree sum and its buffers. */
   readonly gradients: RunningSum;
   /** [Q] running buffers as the replica has them; replaced by every committed step. */
   buffers: Float32Array;
@@ -41,7 +41,7 @@ export function stepContext(model: Model, replica: Replica, seed: number, buffer
     model,
     replica,
     random: randomInputs(model, seed),
-    gradients: runningSum(tensorLayout(model.parameters).length, replica.gradient),
+    gradients: runningSum(tensorLayout(model.parameters).length, replica.gradient, replica.gradientBlocks),
     buffers,
     graph(shards, rows) {
       const key = `${shards}x${rows}`;

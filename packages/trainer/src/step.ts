@@ -2,6 +2,7 @@ import type { Cotangent, Inputs, Model, ShardForward, UpdateRule } from "@gmc/co
 import { NonFiniteError, treeSumScalars } from "@gmc/core";
 import type { GlobalBatch } from "@gmc/data";
 import type { GlobalLoss } from "@gmc/engine";
+import { eachShard } from "./each-shard.ts";
 import type { FiniteCheck } from "./finite-check.ts";
 import { finiteCheck } from "./finite-check.ts";
 import { interleave } from "./interleave.ts";
@@ -25,7 +26,10 @@ export interface StepReport {
 
 /**
  * One training step, exact over the global batch of V shards whoever runs them: the loss of `batch` before the step,
- * after parameters, moments and buffers have moved. When it throws, nothing has moved.
+ * after parameters, moments and buffers have moved. When it throws, nothing has moved and nothing runs any more.
+ *
+ * As many shards as the replica can are under way at once. What is theirs alone stays so, and what is summed over them
+ * is summed in the tree: the bits are those of one after another.
  *
  * A group of workers does the same with its own shards: where this says "all shards", blocks are gathered and sums are
  * reduced over the group, in the same order and the same tree.
@@ -40,28 +44,26 @@ export async function trainStep(
   lastCheckpoint: string | null = null,
 ): Promise<StepReport> {
   const { model, replica, random, gradients } = context;
+  const { shardsAtOnce: atOnce = 1 } = replica;
   const graph = await context.graph(batch.shards.length, rowsOf(model, batch.shards));
   const { compiled, shards, rows } = graph;
   const finite = finiteCheck(model, batch.step + 1, lastCheckpoint);
   gradients.clear();
 
-  const forwards: ShardForward[] = [];
-  for (const [v, inputs] of batch.shards.entries()) {
-    const forward = await compiled.forward(v, { ...inputs, ...random.draw(batch.step, v, v * rows, rows) });
+  const forwards = await eachShard(shards, atOnce, async (v) => {
+    const forward = await compiled.forward(v, { ...batch.shards[v], ...random.draw(batch.step, v, v * rows, rows) });
     finite.forward(v, forward);
-    forwards.push(forward);
-  }
+    return forward;
+  });
 
   const contrast = contrastAll(model, graph, forwards);
-  const shares: number[] = [];
-  for (let v = 0; v < shards; v++) {
-    const own = contrast?.(v);
+  const shares = await eachShard(shards, atOnce, async (v) => {
+    const own = contrast?.(v); // while the shards before compute
     if (own) finite.value(v, "contrastive loss", own.loss);
-    shares.push(own?.loss ?? 0);
-    const gradient = gradients.next();
-    await compiled.backward(v, cotangent(own?.dz, shards), gradient);
-    gradients.add();
-  }
+    await compiled.backward(v, cotangent(own?.dz, shards), gradients.open(v));
+    gradients.add(v);
+    return own?.loss ?? 0;
+  });
 
   const gradient = gradients.finish(); // [P] tree sum over all shards
   const statistics = forwards.map((forward) => forward.batchStatistics ?? NO_STATISTICS);
@@ -81,8 +83,9 @@ export async function batchLoss(context: StepContext, shards: readonly Inputs[])
   const rows = rowsOf(context.model, shards);
   const graph = await context.graph(shards.length, rows);
   const neutral = context.random.neutral(rows);
-  const forwards: ShardForward[] = [];
-  for (const [v, inputs] of shards.entries()) forwards.push(await graph.compiled.forward(v, { ...inputs, ...neutral }));
+  const forwards = await eachShard(shards.length, context.replica.shardsAtOnce ?? 1, (v) =>
+    graph.compiled.forward(v, { ...shards[v], ...neutral }),
+  );
   const contrast = contrastAll(context.model, graph, forwards);
   return objective(
     shards.map((_, v) => contrast?.(v).loss ?? 0),

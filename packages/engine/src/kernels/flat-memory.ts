@@ -1,7 +1,8 @@
-import type { UpdateRule } from "@gmc/core";
+import type { GradientBlocks, UpdateRule } from "@gmc/core";
+import { addInto } from "@gmc/core";
 import { FLAT_MEMORY_WASM } from "./flat-memory.gen.ts";
 import { FLAT_MEMORY_SHARED_WASM } from "./flat-memory-shared.gen.ts";
-import { allocateMemory, instantiate } from "./web-assembly.ts";
+import { allocateMemory, instantiate, LARGEST_BYTES } from "./web-assembly.ts";
 
 /** β1^t and β2^t after the step that is taken, by repeated multiplication. */
 export interface AdamPowers {
@@ -12,8 +13,11 @@ export interface AdamPowers {
 /**
  * The four flat vectors of a model's training state in one WebAssembly memory that never grows: native code may keep
  * the views' addresses until `close`. Everything after `close` throws a TypeError.
+ *
+ * As `GradientBlocks` it gives its spare vectors first, plain arrays once there is none left; what lies in the memory is
+ * added in WASM SIMD.
  */
-export interface FlatMemory {
+export interface FlatMemory extends GradientBlocks {
   /** Elements of each vector, P. */
   readonly length: number;
   /** [P] views into the memory; write them freely. */
@@ -54,6 +58,7 @@ interface FlatMemoryFunctions {
     epsilon: number,
     decay: number,
   ): void;
+  add(sum: number, term: number, groups: number): void;
   sumOfSquares(address: number, groups: number): number;
   allFinite(address: number, groups: number): number;
 }
@@ -62,34 +67,49 @@ interface FlatMemoryFunctions {
 const ALIGNMENT_BYTES = 64;
 /** Groups of four elements in one tile of the norm's sum. */
 const TILE_GROUPS = 4096;
+/** Parameters, gradient, two moments. */
+const STATE_VECTORS = 4;
+
+/** How a flat memory is made. */
+export interface FlatMemoryOptions {
+  /** On a SharedArrayBuffer, for use from several threads. */
+  readonly shared?: boolean;
+  /** Room for so many gradients more, or for as many as 4 GiB have; it takes memory once it is used. Default 0. */
+  readonly spare?: number;
+}
 
 /**
  * Zeroed flat vectors of `length` elements.
  *
- * @param options.shared  on a SharedArrayBuffer, for use from several threads
  * @throws {EnvironmentError} when the four vectors do not fit WebAssembly's 4 GiB or this machine's memory
  */
-export function openFlatMemory(length: number, options: { readonly shared?: boolean } = {}): FlatMemory {
+export function openFlatMemory(length: number, options: FlatMemoryOptions = {}): FlatMemory {
   if (!Number.isSafeInteger(length) || length < 0) {
     throw new RangeError(`openFlatMemory: length is a whole number of elements, received ${length}`);
   }
-  return new WasmFlatMemory(length, options.shared ?? false);
+  return new WasmFlatMemory(length, options);
 }
 
 class WasmFlatMemory implements FlatMemory {
   readonly length: number;
   readonly #groups: number;
   readonly #strideBytes: number;
-  #open: { readonly vectors: Vectors; readonly functions: FlatMemoryFunctions } | undefined;
+  #open:
+    | { readonly vectors: Vectors; readonly spare: Float32Array[]; readonly functions: FlatMemoryFunctions }
+    | undefined;
 
-  constructor(length: number, shared: boolean) {
+  constructor(length: number, { shared = false, spare = 0 }: FlatMemoryOptions) {
     this.length = length;
     this.#groups = Math.ceil(length / 4);
     this.#strideBytes = Math.ceil((length * 4) / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
-    const memory = allocateMemory(`A model of ${length} parameters`, 4 * this.#strideBytes, shared);
+    const fitting = Math.floor(LARGEST_BYTES / Math.max(this.#strideBytes, 1)) - STATE_VECTORS;
+    const spareCount = Math.max(0, Math.min(spare, fitting));
+    const sizeBytes = (STATE_VECTORS + spareCount) * this.#strideBytes;
+    const memory = allocateMemory(`A model of ${length} parameters`, sizeBytes, shared);
     const vector = (index: number) => new Float32Array(memory.buffer, index * this.#strideBytes, length);
     this.#open = {
       vectors: { parameters: vector(0), gradient: vector(1), firstMoment: vector(2), secondMoment: vector(3) },
+      spare: Array.from({ length: spareCount }, (_, i) => vector(STATE_VECTORS + i)),
       functions: instantiate(shared ? FLAT_MEMORY_SHARED_WASM : FLAT_MEMORY_WASM, memory),
     };
   }
@@ -126,6 +146,21 @@ class WasmFlatMemory implements FlatMemory {
       epsilon * rootOfCorrection2,
       1 - learningRate * weightDecay,
     );
+  }
+
+  allocate(): Float32Array {
+    return this.#opened().spare.pop() ?? new Float32Array(this.length);
+  }
+
+  add(sum: Float32Array, term: Float32Array): void {
+    const { vectors, functions } = this.#opened();
+    if (sum.length !== this.length || term.length !== this.length) {
+      throw new TypeError(`add: expected ${this.length} elements, received ${sum.length} and ${term.length}.`);
+    }
+    const { buffer } = vectors.gradient;
+    const inside = (array: Float32Array) => array.buffer === buffer && array.byteOffset % this.#strideBytes === 0;
+    if (inside(sum) && inside(term)) functions.add(sum.byteOffset, term.byteOffset, this.#groups);
+    else addInto(sum, term);
   }
 
   gradientNorm(): number {

@@ -17,7 +17,7 @@ const { Memory, Module, Instance } = (globalThis as unknown as { readonly WebAss
 
 const PAGE_BYTES = 65536;
 /** One page below the 4 GiB that 32-bit addresses reach, so that the end of the last block has an address too. */
-const LARGEST_BYTES = (65536 - 1) * PAGE_BYTES;
+export const LARGEST_BYTES = (65536 - 1) * PAGE_BYTES;
 
 /**
  * Memory of at least `sizeBytes`, zeroed, that never grows.

@@ -1,6 +1,6 @@
 import { sizeOf } from "@gmc/core";
 import type { TensorSpec } from "../onnx/emit.ts";
-import type { Block } from "./runner.ts";
+import type { Block, Place } from "./runner.ts";
 
 /** A zeroed array for a tensor. */
 export function allocateBlock({ name, shape, dtype }: TensorSpec): Block {
@@ -12,17 +12,28 @@ export function allocateBlock({ name, shape, dtype }: TensorSpec): Block {
 }
 
 /** The array that `blocks` holds for a tensor. @throws {TypeError} when there is none, or its type or length is wrong */
-export function blockOf(blocks: ReadonlyMap<string, Block>, spec: TensorSpec): Block {
-  const block = blocks.get(spec.name);
-  const expected = `${spec.dtype} [${spec.shape}] (${sizeOf(spec.shape)} elements)`;
-  if (!block) throw new TypeError(`Tensor "${spec.name}" is not bound; expected ${expected}.`);
-  if (typeOf(block) !== spec.dtype || block.length !== sizeOf(spec.shape)) {
-    throw new TypeError(
-      `Tensor "${spec.name}": expected ${expected}, received ${typeOf(block)} of ${block.length} elements.`,
-    );
-  }
-  return block;
+export function blockOf(blocks: ReadonlyMap<string, Place>, spec: TensorSpec): Block {
+  const place = placeOf(blocks, spec);
+  if (isBlock(place)) return place;
+  throw new TypeError(`Tensor "${spec.name}" lies in the memory of another runner's device.`);
 }
+
+/** Where `blocks` has a tensor. @throws {TypeError} when nowhere, or its type or length is wrong */
+export function placeOf(blocks: ReadonlyMap<string, Place>, spec: TensorSpec): Place {
+  const place = blocks.get(spec.name);
+  const expected = `${spec.dtype} [${spec.shape}] (${sizeOf(spec.shape)} elements)`;
+  if (!place) throw new TypeError(`Tensor "${spec.name}" is not bound; expected ${expected}.`);
+  const [dtype, length] = isBlock(place)
+    ? [typeOf(place), place.length]
+    : [place.tensor.dtype, sizeOf(place.tensor.shape)];
+  if (dtype !== spec.dtype || length !== sizeOf(spec.shape)) {
+    throw new TypeError(`Tensor "${spec.name}": expected ${expected}, received ${dtype} of ${length} elements.`);
+  }
+  return place;
+}
+
+/** True for an array of ours, false for a tensor in a device's memory. */
+export const isBlock = (place: Place): place is Block => ArrayBuffer.isView(place);
 
 function typeOf(block: Block): "float32" | "int32" | "bool" {
   if (block instanceof Float32Array) return "float32";

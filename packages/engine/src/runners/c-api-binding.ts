@@ -1,8 +1,10 @@
 import type { Program, TensorSpec } from "../onnx/emit.ts";
-import { blockOf } from "./blocks.ts";
+import { isBlock, placeOf } from "./blocks.ts";
+import { DeviceTensor } from "./device-tensor.ts";
 import { create } from "./ort-call.ts";
 import type { OrtLibrary } from "./ort-library.ts";
-import type { Block } from "./runner.ts";
+import { ELEMENT_TYPES } from "./ort-library.ts";
+import type { Block, Place } from "./runner.ts";
 
 /** The arrays of pointers that a run takes. */
 export interface RunArguments {
@@ -12,27 +14,27 @@ export interface RunArguments {
   readonly outputs: BigUint64Array;
 }
 
-/** ONNX's numbers of element types. */
-const ELEMENT_TYPES: Readonly<Record<string, number>> = { float32: 1, int32: 6, bool: 9 };
 const DEVICE_ALLOCATOR = 0;
 const DEFAULT_MEMORY = 0;
 
-/** Native tensors over arrays of ours: no element is copied, neither now nor in a run. */
+/** Native tensors over arrays of ours: no element is copied, neither now nor in a run. Tensors of a device are given as they are. */
 export class CApiBinding {
   readonly #library: OrtLibrary;
   /** Everything whose address native code knows; JavaScript must not free it before `release`. */
   #kept: NodeJS.TypedArray[] = [];
+  /** Tensors to release: those over our arrays. */
+  #made: bigint[] = [];
   #memory: bigint;
   #arguments: RunArguments | undefined;
   #running = false;
 
   /** @throws {TypeError} when a block is missing or its type or length is wrong */
-  constructor(library: OrtLibrary, { inputs, outputs }: Program, blocks: ReadonlyMap<string, Block>) {
-    const pairs = [...inputs, ...outputs].map((spec) => [spec, blockOf(blocks, spec)] as const); // all, before any is made
+  constructor(library: OrtLibrary, { inputs, outputs }: Program, blocks: ReadonlyMap<string, Place>) {
+    const pairs = [...inputs, ...outputs].map((spec) => [spec, placeOf(blocks, spec)] as const); // all, before any is made
     const { api } = library;
     this.#library = library;
     this.#memory = create(api, (out) => api.CreateCpuMemoryInfo(DEVICE_ALLOCATOR, DEFAULT_MEMORY, out));
-    const values = pairs.map(([spec, block]) => this.#createTensor(spec, block));
+    const values = pairs.map(([spec, place]) => this.#tensor(spec, place));
     this.#arguments = {
       inputNames: this.#names(inputs),
       inputs: this.#keep(BigUint64Array.from(values.slice(0, inputs.length))),
@@ -56,19 +58,25 @@ export class CApiBinding {
   release(): void {
     if (this.#running) throw new TypeError("A binding was released while it runs.");
     const { api } = this.#library;
-    const { inputs = [], outputs = [] } = this.#arguments ?? {};
     this.#arguments = undefined;
-    for (const value of [...inputs, ...outputs]) api.ReleaseValue(value);
+    for (const value of this.#made) api.ReleaseValue(value);
+    this.#made = [];
     if (this.#memory) api.ReleaseMemoryInfo(this.#memory);
     this.#memory = 0n;
     this.#kept = [];
+  }
+
+  #tensor(spec: TensorSpec, place: Place): bigint {
+    if (isBlock(place)) return this.#createTensor(spec, place);
+    if (place instanceof DeviceTensor) return place.pointer();
+    throw new TypeError(`Tensor "${spec.name}" lies in the memory of another runner's device.`);
   }
 
   #createTensor({ shape, dtype }: TensorSpec, block: Block): bigint {
     const { api } = this.#library;
     const axes = BigInt64Array.from([...shape, 0], BigInt); // one more, so that a scalar's shape has an address too
     const elementType = ELEMENT_TYPES[dtype] ?? 0;
-    return create(api, (out) =>
+    const value = create(api, (out) =>
       api.CreateTensorWithDataAsOrtValue(
         this.#memory,
         this.#addressOf(block),
@@ -79,6 +87,8 @@ export class CApiBinding {
         out,
       ),
     );
+    this.#made.push(value);
+    return value;
   }
 
   #names(specs: readonly TensorSpec[]): BigUint64Array {

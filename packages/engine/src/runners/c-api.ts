@@ -13,28 +13,33 @@ import type { Binding, Block, Runner, Session } from "./runner.ts";
  * another thread, so that the event loop stays free.
  *
  * All runners of a process share one pool of threads. Its size is that of the first; one that asks for another number
- * while that is open gets pools of its own sessions.
+ * while that is open gets pools of its own sessions. A run computes on the thread that makes it and on what of the pool
+ * other runs leave it, so R runs at once take T threads of a pool of T - R + 1, the caller of one of them counted in
+ * (docs/0004-replicas.md).
  *
- * @param threads  0 for all cores
+ * @param threads   that compute, all runs together; 0 for all cores
+ * @param replicas  runs at once; each has a thread at least
  * @throws {EnvironmentError} when koffi or the native library does not load on this machine
  */
-export async function openCApi(threads: number): Promise<Runner> {
+export async function openCApi(threads: number, replicas = 1): Promise<Runner> {
   const library = await loadOrtLibrary();
-  const count = threads || availableParallelism();
-  return new CApiRunner(library, acquireEnvironment(library.api, count), count);
+  const pool = Math.max(1, (threads || availableParallelism()) - replicas + 1);
+  return new CApiRunner(library, acquireEnvironment(library.api, pool), pool, replicas);
 }
 
 const ENABLE_ALL_OPTIMIZATIONS = 99;
 
 class CApiRunner implements Runner {
   readonly name: string;
+  readonly runsAtOnce: number;
   readonly #library: OrtLibrary;
   readonly #environment: OrtEnvironment;
   readonly #threads: number;
   #closed = false;
 
-  constructor(library: OrtLibrary, environment: OrtEnvironment, threads: number) {
+  constructor(library: OrtLibrary, environment: OrtEnvironment, threads: number, runsAtOnce: number) {
     this.name = `onnxruntime ${library.version} (C API)`;
+    this.runsAtOnce = runsAtOnce;
     this.#library = library;
     this.#environment = environment;
     this.#threads = threads;

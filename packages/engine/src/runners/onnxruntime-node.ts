@@ -2,12 +2,12 @@ import { availableParallelism } from "node:os";
 import { EnvironmentError } from "@gmc/core";
 import type * as Ort from "onnxruntime-node";
 import type { Program, TensorSpec } from "../onnx/emit.ts";
-import { blockOf } from "./blocks.ts";
-import type { Binding, Block, Runner, Session } from "./runner.ts";
+import { allocateBlock, blockOf } from "./blocks.ts";
+import type { Binding, Place, Runner, Session } from "./runner.ts";
 
 /**
  * Runs programs through the npm package onnxruntime-node on the CPU. Its runs block the calling thread, and it copies every
- * output once more than needed.
+ * output once more than needed. So runs take turns, each on all threads.
  *
  * @param threads  0 for all cores
  * @throws {EnvironmentError} when its native library does not load on this machine
@@ -16,6 +16,7 @@ export async function openOnnxruntimeNode(threads: number): Promise<Runner> {
   const ort = await loadOnnxruntime();
   return {
     name: "onnxruntime-node",
+    runsAtOnce: 1,
     open: async (program) => {
       const session = await ort.InferenceSession.create(
         program.bytes,
@@ -62,7 +63,7 @@ class OrtSession implements Session {
     this.#program = program;
   }
 
-  bind(blocks: ReadonlyMap<string, Block>): Binding {
+  bind(blocks: ReadonlyMap<string, Place>): Binding {
     const feeds = this.#tensors(this.#program.inputs, blocks);
     const fetches = this.#tensors(this.#program.outputs, blocks);
     return {
@@ -73,11 +74,15 @@ class OrtSession implements Session {
     };
   }
 
+  place(spec: TensorSpec): Place {
+    return allocateBlock(spec);
+  }
+
   release(): Promise<void> {
     return this.#session.release();
   }
 
-  #tensors(specs: readonly TensorSpec[], blocks: ReadonlyMap<string, Block>): Record<string, Ort.Tensor> {
+  #tensors(specs: readonly TensorSpec[], blocks: ReadonlyMap<string, Place>): Record<string, Ort.Tensor> {
     return Object.fromEntries(
       specs.map((spec) => {
         const block = blockOf(blocks, spec);

@@ -12,21 +12,24 @@ const OPENERS = { "c-api": openCApi, "onnxruntime-node": openOnnxruntimeNode };
 /**
  * The runner chosen; `auto` is the C API where it loads, else onnxruntime-node.
  *
- * @param threads  0 for all cores
+ * @param threads   that compute, all runs together; 0 for all cores
+ * @param replicas  runs at once, where the runner can
  * @throws {EnvironmentError} when the chosen one, or none, loads on this machine
  */
 export async function openRunner(
   choice: RunnerChoice,
-  threads: number,
+  { threads, replicas }: { readonly threads: number; readonly replicas: number },
   logger: Logger,
-  openers: Readonly<Record<Exclude<RunnerChoice, "auto">, (threads: number) => Promise<Runner>>> = OPENERS,
+  openers: Readonly<
+    Record<Exclude<RunnerChoice, "auto">, (threads: number, replicas: number) => Promise<Runner>>
+  > = OPENERS,
 ): Promise<Runner> {
-  if (choice !== "auto") return openers[choice](threads);
+  if (choice !== "auto") return openers[choice](threads, replicas);
   try {
-    return await openers["c-api"](threads);
+    return await openers["c-api"](threads, replicas);
   } catch (error) {
     if (!(error instanceof EnvironmentError)) throw error;
     logger.warn("engine.runnerFallback", { runner: "onnxruntime-node", reason: error.message });
-    return openers["onnxruntime-node"](threads);
+    return openers["onnxruntime-node"](threads, replicas);
   }
 }

@@ -113,6 +113,8 @@ const FUNCTIONS: Readonly<Record<keyof OrtApi, readonly [place: number, result: 
   ReleaseCUDAProviderOptions: [208, "void", ["void *"]],
   SessionOptionsAppendExecutionProvider: [216, "void *", ["void *", "str", "void *", "void *", "size_t"]],
 };
+/** ONNX's numbers of element types. */
+export const ELEMENT_TYPES: Readonly<Record<string, number>> = { float32: 1, int32: 6, bool: 9 };
 /** The version of the API we ask for; FUNCTIONS were all there in it. */
 const API_VERSION = 17;
 /** Koffi runs an asynchronous call on a stack of its own, 128 KiB by default; onnxruntime's GEMM alone may take that. */

@@ -60,6 +60,17 @@ export const flatMemoryWat = ({ shared }) => `
         (local.set $groups (i32.sub (local.get $groups) (i32.const 1)))
         (br $next))))
 
+  ;; x += y
+  (func (export "add") (param $x i32) (param $y i32) (param $groups i32)
+    (block $done
+      (loop $next
+        (br_if $done (i32.eqz (local.get $groups)))
+        (v128.store (local.get $x) (f32x4.add (v128.load (local.get $x)) (v128.load (local.get $y))))
+        (local.set $x (i32.add (local.get $x) (i32.const 16)))
+        (local.set $y (i32.add (local.get $y) (i32.const 16)))
+        (local.set $groups (i32.sub (local.get $groups) (i32.const 1)))
+        (br $next))))
+
   ;; Sum of squares in float64 (squares of float32 are exact there): four lanes, added up as (0 + 2) + (1 + 3).
   (func (export "sumOfSquares") (param $x i32) (param $groups i32) (result f64)
     (local $X v128) (local $LOW v128) (local $HIGH v128) (local $SUM0 v128) (local $SUM1 v128)
