@@ -29,7 +29,7 @@ export interface AlignmentOptions {
   readonly seed?: number;
   /** Threads; 0, the default: one a core. The result does not depend on it. */
   readonly threads?: number;
-  /** Share of the sphere around a point that its edges must cover, nearest first; 1, the default, keeps all edges. */
+  /** Below 1 a point keeps its shortest edges until they cover this share of directions; 1, the default: all edges. */
   readonly sphereCoverage?: number;
   /** Points that a component has at least, 2 or more. Default 10. */
   readonly minClusterSize?: number;
@@ -73,7 +73,7 @@ export interface Alignment {
  * fewer points than `minClusterSize`: no component, all scores 0.
  *
  * @throws {RangeError} when an option is out of range or a set is empty
- * @throws {DataError} when a value is not finite, or the graph falls into parts (too few rays)
+ * @throws {DataError} when a value is not finite, or `sphereCoverage` cuts the graph into parts
  * @throws {CancelledError} when the signal fires
  * @see Poklukar et al. 2022, "Delaunay component analysis for evaluation of data representations"; GMC's Table 2
  */

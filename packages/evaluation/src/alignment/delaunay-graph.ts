@@ -12,7 +12,7 @@ export interface DelaunayOptions {
   /** Random lines through every point, 1 to 65,535. */
   readonly rays: number;
   readonly seed: number;
-  /** Share of the sphere around a point that its edges must cover, nearest first; 1 keeps every edge. */
+  /** Below 1 a point keeps its shortest edges until they cover this share of directions; 1 keeps every edge. */
   readonly sphereCoverage: number;
   /** 0: on the caller's thread. The graph does not depend on it. */
   readonly threads: number;
@@ -39,7 +39,7 @@ export interface DelaunayGraph {
  * that is first in order.
  *
  * @throws {CancelledError} when the signal fires
- * @throws {DataError} when the graph falls into parts
+ * @throws {DataError} when the filter cuts the graph into parts
  */
 export async function delaunayGraph(options: DelaunayOptions): Promise<DelaunayGraph> {
   const { dim, rays, sphereCoverage } = options;
@@ -56,7 +56,7 @@ export async function delaunayGraph(options: DelaunayOptions): Promise<DelaunayG
   const points = reordered(options.points, dim, order);
   const length = (a: number, b: number) => squaredDistance(points, dim, a, b);
   const graph = hits ? filterByCoverage(all, hits, length, rays, sphereCoverage) : all;
-  requireOnePart(graph, rays, sphereCoverage);
+  requireOnePart(graph, sphereCoverage);
   return { graph, points, order, pairsEvaluated: Math.min(1, evaluated / (plan.sites ** 2 * rays)) };
 }
 
@@ -68,12 +68,12 @@ function reordered(points: Float64Array, dim: number, order: Uint32Array): Float
   return result;
 }
 
-function requireOnePart(graph: NeighbourGraph, rays: number, sphereCoverage: number): void {
+/** Only a filter can cut the graph: along any line every point but the last has a neighbour further on. */
+function requireOnePart(graph: NeighbourGraph, sphereCoverage: number): void {
   const { parts } = graph;
   if (parts === 1) return;
-  const remedy = sphereCoverage < 1 ? "raise rays or sphereCoverage" : "raise rays";
   throw new DataError(
-    `The Delaunay graph of ${graph.sites} points fell into ${parts} parts with ${rays} rays a point; ${remedy}.`,
-    { sites: graph.sites, parts, rays, sphereCoverage },
+    `The Delaunay graph of ${graph.sites} points fell into ${parts} parts when edges to ${sphereCoverage} of the sphere were kept; raise sphereCoverage.`,
+    { sites: graph.sites, parts, sphereCoverage },
   );
 }

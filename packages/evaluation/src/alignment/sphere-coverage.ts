@@ -31,8 +31,9 @@ export class PairHits {
 }
 
 /**
- * The graph without far edges: every site keeps its shortest edges until they cover the share `coverage` of the sphere
- * around it, and an edge stays when one of its ends keeps it.
+ * The graph without far edges: every site keeps its shortest edges until their hits are the share `coverage` of the
+ * 2·rays directions from it, and an edge stays when one of its ends keeps it. As in the authors' code an edge has the hits
+ * of both its ends together, so that all edges of a site make about 2, not 1.
  *
  * @param squaredLength  squared length of an edge; equal ones are taken by site
  * @param rays           lines through every site: each covers two parts of 2·rays
