@@ -1,5 +1,5 @@
 import { DataError } from "@gmc/core";
-import sharp from "sharp";
+import { loadSharp } from "../load-sharp.ts";
 
 /** Endings of the image files that are read. */
 export const IMAGE_EXTENSIONS = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff"] as const;
@@ -15,6 +15,7 @@ export interface ImageOptions {
 
 /** [height, width, channels] bytes of an image file. @throws {DataError} naming a file that is no image */
 export async function readImage(path: string, { height, width, channels }: ImageOptions): Promise<Uint8Array> {
+  const sharp = await loadSharp();
   try {
     const image = sharp(path, { failOn: "error" }).rotate().flatten({ background: "#000000" });
     const sized = image.resize(width, height, { fit: "cover" });

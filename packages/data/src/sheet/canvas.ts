@@ -1,4 +1,4 @@
-import sharp from "sharp";
+import { loadSharp } from "../load-sharp.ts";
 import { GLYPH_HEIGHT, GLYPH_WIDTH, glyphOf } from "./pixel-font.ts";
 
 /** Red, green and blue, 0 to 255. */
@@ -81,8 +81,9 @@ export class Canvas {
   }
 
   /** The picture as a PNG file's bytes. */
-  png(): Promise<Uint8Array> {
+  async png(): Promise<Uint8Array> {
     const raw = { width: this.width, height: this.height, channels: 3 } as const;
+    const sharp = await loadSharp();
     return sharp(this.#pixels, { raw }).png({ compressionLevel: 9 }).toBuffer();
   }
 }
