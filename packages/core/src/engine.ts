@@ -68,8 +68,17 @@ export interface GradientBlocks {
   add(sum: Float32Array, term: Float32Array): void;
 }
 
+/** What computes: the CPU, or a graphics card by onnxruntime's name of the way to it. */
+export interface ComputeDevice {
+  readonly kind: "cpu" | "webgpu" | "cuda";
+  /** The card and its driver, where they can be asked. */
+  readonly adapter?: string;
+}
+
 /** One copy of a model on one device; the state lives where the device wants it. */
 export interface Replica {
+  /** For logs and run records; absent: the CPU. The bits of a run are promised for one device. */
+  readonly device?: ComputeDevice;
   /** Shards whose forwards, or backwards, it computes at the same time; absent: 1. The results do not depend on it. */
   readonly shardsAtOnce?: number;
   /** [P] the block that `update` reads: a gradient that was computed into it is not copied. Absent: there is none. */

@@ -1,5 +1,14 @@
 export { canonicalJson, sha256OfJson } from "./canonical-json.ts";
-export type { CompiledModel, Cotangent, Encoder, GradientBlocks, Replica, ShardForward, UpdateRule } from "./engine.ts";
+export type {
+  CompiledModel,
+  ComputeDevice,
+  Cotangent,
+  Encoder,
+  GradientBlocks,
+  Replica,
+  ShardForward,
+  UpdateRule,
+} from "./engine.ts";
 export type { EncodedError } from "./error-transport.ts";
 export { decodeError, encodeError } from "./error-transport.ts";
 export type { ErrorDetails } from "./errors.ts";

@@ -4,10 +4,13 @@ import { z } from "zod";
 /** What runs a model, and on how much of the machine. */
 export const EngineConfig = z
   .strictObject({
-    kind: z
-      .literal("onnxruntime")
-      .default("onnxruntime")
-      .describe("What runs the compiled model: onnxruntime on the CPU."),
+    kind: z.literal("onnxruntime").default("onnxruntime").describe("What runs the compiled model: onnxruntime."),
+    device: z
+      .enum(["cpu", "webgpu", "cuda", "auto"])
+      .default("cpu")
+      .describe(
+        "What computes: the CPU, any graphics card (webgpu), NVIDIA's where onnxruntime's CUDA library was installed, or auto: cuda, else webgpu on a real card, else cpu. The bits of a run are promised for one device.",
+      ),
     runner: z
       .enum(["auto", "c-api", "onnxruntime-node"])
       .default("auto")

@@ -3,7 +3,7 @@ import { allocateInputs, copyInputs } from "./input-blocks.ts";
 import type { EncodingProgram } from "./model-graph.ts";
 import { tensorNames, traceEncoding } from "./model-graph.ts";
 import { allocateBlock } from "./runners/blocks.ts";
-import type { Binding, Block, Runner, Session } from "./runners/runner.ts";
+import type { Binding, Block, Place, Runner, Session } from "./runners/runner.ts";
 
 /** A model traced and compiled for encoding a fixed number of rows from fixed modalities. */
 export class EncodingGraph implements Encoder {
@@ -20,19 +20,19 @@ export class EncodingGraph implements Encoder {
     rows: number,
     present: Present,
     runner: Runner,
-    state: ReadonlyMap<string, Block>,
+    state: ReadonlyMap<string, Place>,
   ): Promise<EncodingGraph> {
     const program = traceEncoding(model, rows, present);
     return new EncodingGraph(rows, program, await runner.open(program.program), state);
   }
 
-  private constructor(rows: number, program: EncodingProgram, session: Session, state: ReadonlyMap<string, Block>) {
+  private constructor(rows: number, program: EncodingProgram, session: Session, state: ReadonlyMap<string, Place>) {
     this.rows = rows;
     this.#program = program;
     this.#session = session;
-    this.#blocks = new Map([...state, ...allocateInputs(program.inputs)]);
+    this.#blocks = new Map(allocateInputs(program.inputs));
     for (const output of program.program.outputs) this.#blocks.set(output.name, allocateBlock(output));
-    this.#binding = session.bind(this.#blocks);
+    this.#binding = session.bind(new Map<string, Place>([...state, ...this.#blocks]));
   }
 
   /** Calls take turns: they share one set of arrays. */

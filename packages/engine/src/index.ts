@@ -1,4 +1,6 @@
 export { EngineConfig, replicasFor } from "./config.ts";
+export type { DeviceFinding } from "./devices.ts";
+export { findDevices } from "./devices.ts";
 export type { TrainingFootprint } from "./footprint.ts";
 export { trainingFootprint } from "./footprint.ts";
 export type { ContrastiveShape, GlobalLoss } from "./kernels/contrastive-loss.ts";

@@ -1,5 +1,6 @@
 import type {
   CompiledModel,
+  ComputeDevice,
   Encoder,
   GradientBlocks,
   Logger,
@@ -12,11 +13,13 @@ import type {
 } from "@gmc/core";
 import { NonFiniteError, silentLogger, tensorLayout } from "@gmc/core";
 import type { EngineConfig } from "./config.ts";
+import { DeviceState } from "./device-state.ts";
+import { chooseDevice } from "./devices.ts";
 import { EncodingGraph } from "./encoding-graph.ts";
 import type { FlatMemory } from "./kernels/flat-memory.ts";
 import { openFlatMemory } from "./kernels/flat-memory.ts";
 import { openRunner } from "./runners/open-runner.ts";
-import type { Block, Runner } from "./runners/runner.ts";
+import type { Place, Runner } from "./runners/runner.ts";
 import { stateBlocks } from "./state-blocks.ts";
 import { TrainingGraph } from "./training-graph.ts";
 
@@ -24,15 +27,18 @@ import { TrainingGraph } from "./training-graph.ts";
  * A copy of `model` that computes as `config` says. It starts at zeros: `write` a state first. Close it to free the
  * compiled graphs. `replicas: "auto"` is 1 here, where nobody knows the shards: give what `replicasFor` says.
  *
- * @throws {EnvironmentError} when the native library cannot be loaded
+ * @throws {EnvironmentError} when the native library cannot be loaded, or the device is not to be had
  */
 export async function openReplica(model: Model, config: EngineConfig, logger: Logger = silentLogger): Promise<Replica> {
   const replicas = config.replicas === "auto" ? 1 : config.replicas;
-  const runner = await openRunner(config.runner, { threads: config.threads, replicas }, logger);
+  const device = await chooseDevice(config.device, logger);
+  const runner = await openRunner(config.runner, { threads: config.threads, replicas, device: device.kind }, logger);
   try {
-    return new OnnxReplica(model, runner, logger);
+    const memory = openFlatMemory(tensorLayout(model.parameters).length, { spare: SPARE_GRADIENTS });
+    const onDevice = runner.hasDeviceMemory ? await DeviceState.open(model, runner, memory) : undefined;
+    return new OnnxReplica(model, { device, runner, memory, onDevice }, logger);
   } catch (error) {
-    runner.close(); // the model is too large for this machine
+    await runner.close(); // the model is too large for this machine
     throw error;
   }
 }
@@ -40,13 +46,24 @@ export async function openReplica(model: Model, config: EngineConfig, logger: Lo
 /** Gradients beside the first that are added in WASM SIMD: log2 of the shards and one a replica are in use. */
 const SPARE_GRADIENTS = 8;
 
+/** What a replica is made of. */
+interface Parts {
+  readonly device: ComputeDevice;
+  readonly runner: Runner;
+  /** The state; where it lies on a device, what is on its way there or back. */
+  readonly memory: FlatMemory;
+  readonly onDevice: DeviceState | undefined;
+}
+
 class OnnxReplica implements Replica {
+  readonly device: ComputeDevice;
   readonly #model: Model;
   readonly #runner: Runner;
   readonly #logger: Logger;
   readonly #memory: FlatMemory;
+  readonly #onDevice: DeviceState | undefined;
   readonly #buffers: Float32Array;
-  readonly #state: ReadonlyMap<string, Block>;
+  readonly #state: ReadonlyMap<string, Place>;
   readonly #training = new Map<number, Promise<TrainingGraph>>();
   readonly #encoding = new Map<string, Promise<EncodingGraph>>();
   readonly #running = new Set<Promise<unknown>>();
@@ -56,13 +73,18 @@ class OnnxReplica implements Replica {
   #progress: TrainProgress = { epochLossSum: 0, epochLosses: [], best: null };
   #closing: Promise<void> | undefined;
 
-  constructor(model: Model, runner: Runner, logger: Logger) {
+  constructor(model: Model, { device, runner, memory, onDevice }: Parts, logger: Logger) {
+    this.device = device;
     this.#model = model;
     this.#runner = runner;
     this.#logger = logger;
-    this.#memory = openFlatMemory(tensorLayout(model.parameters).length, { spare: SPARE_GRADIENTS });
+    this.#memory = memory;
+    this.#onDevice = onDevice;
     this.#buffers = new Float32Array(tensorLayout(model.buffers).length);
-    this.#state = stateBlocks(model, this.#memory.parameters, this.#buffers);
+    this.#state = new Map<string, Place>([
+      ...stateBlocks(model, memory.parameters, this.#buffers),
+      ...(onDevice?.parameters ?? []),
+    ]);
   }
 
   get shardsAtOnce(): number {
@@ -108,10 +130,12 @@ class OnnxReplica implements Replica {
     this.#beta1Power = state.beta1Power;
     this.#beta2Power = state.beta2Power;
     this.#progress = state.progress;
+    await this.#onDevice?.load();
   }
 
   async read(): Promise<TrainState> {
     this.#checkOpen("read");
+    await this.#onDevice?.store();
     const { parameters, firstMoment, secondMoment } = this.#memory;
     return {
       step: this.#step,
@@ -131,12 +155,14 @@ class OnnxReplica implements Replica {
     setAll("update: gradient", this.#memory.gradient, gradient);
     const gradientNorm = this.#memory.gradientNorm();
     if (!Number.isFinite(gradientNorm)) throw refuseGradient(this.#step + 1, gradientNorm);
-    this.#buffers.set(buffers);
     const clipped = rule.maxNorm !== undefined && gradientNorm > rule.maxNorm;
-    this.#beta1Power *= rule.beta1;
-    this.#beta2Power *= rule.beta2;
-    const powers = { beta1Power: this.#beta1Power, beta2Power: this.#beta2Power };
-    this.#memory.adamStep(rule, powers, clipped ? (rule.maxNorm ?? 1) / gradientNorm : 1);
+    const scale = clipped ? (rule.maxNorm ?? 1) / gradientNorm : 1;
+    const powers = { beta1Power: this.#beta1Power * rule.beta1, beta2Power: this.#beta2Power * rule.beta2 };
+    if (this.#onDevice) await this.#onDevice.adamStep(rule, powers, scale);
+    else this.#memory.adamStep(rule, powers, scale);
+    this.#buffers.set(buffers);
+    this.#beta1Power = powers.beta1Power;
+    this.#beta2Power = powers.beta2Power;
     this.#step++;
     return { gradientNorm };
   }
@@ -150,7 +176,8 @@ class OnnxReplica implements Replica {
     await Promise.allSettled(this.#running);
     const graphs = await Promise.allSettled([...this.#training.values(), ...this.#encoding.values()]);
     for (const graph of graphs) if (graph.status === "fulfilled") await graph.value.release();
-    this.#runner.close();
+    await this.#onDevice?.release();
+    await this.#runner.close();
     this.#memory.close();
   }
 

@@ -4,11 +4,14 @@ import { allocateInputs, copyInputs } from "./input-blocks.ts";
 import type { TrainingProgram } from "./model-graph.ts";
 import { tensorNames } from "./model-graph.ts";
 import { allocateBlock } from "./runners/blocks.ts";
-import type { Binding, Block, Session } from "./runners/runner.ts";
+import type { Binding, Block, Place, Session } from "./runners/runner.ts";
 import { flatBlocks } from "./state-blocks.ts";
 
 /** Gradient arrays whose bindings a shard keeps; a training loop alternates between a few. */
 const BOUND_GRADIENTS = 16;
+
+/** What a forward gives to its caller, beside the statistics. */
+const RESULTS: ReadonlySet<string> = new Set([tensorNames.embeddings, tensorNames.localLoss]);
 
 /**
  * What one shard keeps between its forward and its backward: its inputs, what the forward gave, the saved activations. All
@@ -17,7 +20,10 @@ const BOUND_GRADIENTS = 16;
 export class ShardStorage {
   readonly #model: Model;
   readonly #program: TrainingProgram;
+  /** What the caller gives and gets. */
   readonly #blocks: Map<string, Block>;
+  /** All tensors of both programs but the gradients. */
+  readonly #places: ReadonlyMap<string, Place>;
   readonly #forward: Binding;
   readonly #backward: Session | undefined;
   readonly #gradients = new Map<Float32Array, Binding>();
@@ -29,7 +35,7 @@ export class ShardStorage {
   constructor(
     model: Model,
     program: TrainingProgram,
-    state: ReadonlyMap<string, Block>,
+    state: ReadonlyMap<string, Place>,
     forward: Session,
     backward: Session | undefined,
   ) {
@@ -38,12 +44,13 @@ export class ShardStorage {
     this.#backward = backward;
     const statistics = new Float32Array(tensorLayout(model.buffers).length);
     this.#blocks = new Map([
-      ...state,
       ...allocateInputs(program.inputs),
       ...flatBlocks(model.buffers, statistics, tensorNames.statistics),
     ]);
+    const activations = new Map<string, Place>();
     for (const output of program.forward.outputs) {
-      if (!this.#blocks.has(output.name)) this.#blocks.set(output.name, allocateBlock(output));
+      if (RESULTS.has(output.name)) this.#blocks.set(output.name, allocateBlock(output));
+      else if (!this.#blocks.has(output.name)) activations.set(output.name, forward.place(output));
     }
     if (program.embeddingsShape) this.#blocks.set(tensorNames.dz, new Float32Array(sizeOf(program.embeddingsShape)));
     this.#blocks.set(tensorNames.localWeight, new Float32Array(1));
@@ -53,7 +60,8 @@ export class ShardStorage {
       ...(embeddings instanceof Float32Array ? { embeddings } : {}),
       ...(program.hasStatistics ? { batchStatistics: statistics } : {}),
     };
-    this.#forward = forward.bind(this.#blocks);
+    this.#places = new Map<string, Place>([...state, ...activations, ...this.#blocks]);
+    this.#forward = forward.bind(this.#places);
   }
 
   async forward(inputs: Inputs): Promise<ShardForward> {
@@ -114,7 +122,10 @@ export class ShardStorage {
   #bindingFor(gradient: Float32Array): Binding | undefined {
     const known = this.#gradients.get(gradient);
     if (known || !this.#backward) return known;
-    const blocks = new Map([...this.#blocks, ...flatBlocks(this.#model.parameters, gradient, tensorNames.gradient)]);
+    const blocks = new Map<string, Place>([
+      ...this.#places,
+      ...flatBlocks(this.#model.parameters, gradient, tensorNames.gradient),
+    ]);
     const binding = this.#backward.bind(blocks);
     this.#gradients.set(gradient, binding);
     const [[oldest, unused] = []] = this.#gradients;

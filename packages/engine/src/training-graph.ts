@@ -2,7 +2,7 @@ import type { CompiledModel, Cotangent, Inputs, Model, Range, ShardForward } fro
 import { partRanges, tensorLayout } from "@gmc/core";
 import type { TrainingProgram } from "./model-graph.ts";
 import { traceTraining } from "./model-graph.ts";
-import type { Block, Runner, Session } from "./runners/runner.ts";
+import type { Place, Runner, Session } from "./runners/runner.ts";
 import { ShardStorage } from "./shard-storage.ts";
 
 /** A model traced and compiled for training shards of a fixed number of rows. */
@@ -10,7 +10,7 @@ export class TrainingGraph implements CompiledModel {
   readonly rows: number;
   readonly #model: Model;
   readonly #program: TrainingProgram;
-  readonly #state: ReadonlyMap<string, Block>;
+  readonly #state: ReadonlyMap<string, Place>;
   readonly #forward: Session;
   readonly #backward: Session | undefined;
   readonly #parts: readonly Range[];
@@ -24,7 +24,7 @@ export class TrainingGraph implements CompiledModel {
     model: Model,
     rows: number,
     runner: Runner,
-    state: ReadonlyMap<string, Block>,
+    state: ReadonlyMap<string, Place>,
   ): Promise<TrainingGraph> {
     const program = traceTraining(model, rows);
     const forward = await runner.open(program.forward);
@@ -36,7 +36,7 @@ export class TrainingGraph implements CompiledModel {
     model: Model,
     rows: number,
     program: TrainingProgram,
-    state: ReadonlyMap<string, Block>,
+    state: ReadonlyMap<string, Place>,
     forward: Session,
     backward: Session | undefined,
   ) {

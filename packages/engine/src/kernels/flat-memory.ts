@@ -90,6 +90,19 @@ export function openFlatMemory(length: number, options: FlatMemoryOptions = {}):
   return new WasmFlatMemory(length, options);
 }
 
+/**
+ * A step of Adam with the bias corrections worked in: p·decay - rate·m / (√v + epsilon), where m and v are the new moments.
+ * In float64; round once.
+ */
+export function adamFactors(rule: UpdateRule, powers: AdamPowers): { rate: number; epsilon: number; decay: number } {
+  const rootOfCorrection2 = Math.sqrt(1 - powers.beta2Power); // IEEE 754 defines sqrt to the last bit
+  return {
+    rate: (rule.learningRate * rootOfCorrection2) / (1 - powers.beta1Power),
+    epsilon: rule.epsilon * rootOfCorrection2,
+    decay: 1 - rule.learningRate * rule.weightDecay,
+  };
+}
+
 class WasmFlatMemory implements FlatMemory {
   readonly length: number;
   readonly #groups: number;
@@ -129,8 +142,8 @@ class WasmFlatMemory implements FlatMemory {
 
   adamStep(rule: UpdateRule, powers: AdamPowers, scale: number): void {
     const { vectors, functions } = this.#opened();
-    const { learningRate, beta1, beta2, epsilon, weightDecay } = rule;
-    const rootOfCorrection2 = Math.sqrt(1 - powers.beta2Power); // IEEE 754 defines sqrt to the last bit
+    const { beta1, beta2 } = rule;
+    const { rate, epsilon, decay } = adamFactors(rule, powers);
     functions.adam(
       vectors.parameters.byteOffset,
       vectors.gradient.byteOffset,
@@ -142,9 +155,9 @@ class WasmFlatMemory implements FlatMemory {
       1 - beta1,
       beta2,
       1 - beta2,
-      (learningRate * rootOfCorrection2) / (1 - powers.beta1Power),
-      epsilon * rootOfCorrection2,
-      1 - learningRate * weightDecay,
+      rate,
+      epsilon,
+      decay,
     );
   }
 

@@ -1,12 +1,15 @@
 import { availableParallelism } from "node:os";
-import type { Program } from "../onnx/emit.ts";
+import type { Program, TensorSpec } from "../onnx/emit.ts";
+import { allocateBlock } from "./blocks.ts";
 import { CApiBinding } from "./c-api-binding.ts";
+import { DeviceMemory } from "./device-tensor.ts";
 import { check, create } from "./ort-call.ts";
 import type { OrtEnvironment } from "./ort-environment.ts";
 import { acquireEnvironment, releaseEnvironment } from "./ort-environment.ts";
 import type { OrtLibrary, Pointer } from "./ort-library.ts";
 import { loadOrtLibrary } from "./ort-library.ts";
-import type { Binding, Block, Runner, Session } from "./runner.ts";
+import type { Provider } from "./provider.ts";
+import type { Binding, Place, Runner, Session } from "./runner.ts";
 
 /**
  * Runs programs through onnxruntime's C API: inputs and outputs are read and written where they lie, and runs happen on
@@ -19,33 +22,43 @@ import type { Binding, Block, Runner, Session } from "./runner.ts";
  *
  * @param threads   that compute, all runs together; 0 for all cores
  * @param replicas  runs at once; each has a thread at least
+ * @param provider  puts the sessions on a device; whoever gives one sees to its turns
  * @throws {EnvironmentError} when koffi or the native library does not load on this machine
  */
-export async function openCApi(threads: number, replicas = 1): Promise<Runner> {
+export async function openCApi(threads: number, replicas = 1, provider?: Provider): Promise<CApiRunner> {
   const library = await loadOrtLibrary();
   const pool = Math.max(1, (threads || availableParallelism()) - replicas + 1);
-  return new CApiRunner(library, acquireEnvironment(library.api, pool), pool, replicas);
+  return new CApiRunner(library, acquireEnvironment(library.api, pool), pool, replicas, provider);
 }
 
 const ENABLE_ALL_OPTIMIZATIONS = 99;
 
-class CApiRunner implements Runner {
+/** See `openCApi`. */
+export class CApiRunner implements Runner {
   readonly name: string;
   readonly runsAtOnce: number;
   readonly #library: OrtLibrary;
   readonly #environment: OrtEnvironment;
   readonly #threads: number;
+  readonly #provider: Provider | undefined;
   #closed = false;
 
-  constructor(library: OrtLibrary, environment: OrtEnvironment, threads: number, runsAtOnce: number) {
+  constructor(
+    library: OrtLibrary,
+    environment: OrtEnvironment,
+    threads: number,
+    runsAtOnce: number,
+    provider?: Provider,
+  ) {
     this.name = `onnxruntime ${library.version} (C API)`;
     this.runsAtOnce = runsAtOnce;
     this.#library = library;
     this.#environment = environment;
     this.#threads = threads;
+    this.#provider = provider;
   }
 
-  async open(program: Program): Promise<Session> {
+  async open(program: Program): Promise<CApiSession> {
     if (this.#closed) throw new TypeError("The runner was closed.");
     const environment = this.#environment;
     if (environment.hasPool && environment.threads === this.#threads) {
@@ -76,6 +89,7 @@ class CApiRunner implements Runner {
       else check(api, api.SetIntraOpNumThreads(options, this.#threads));
       // A pool's threads spin while they wait for work; without this they go on after a run and slow what follows.
       check(api, api.AddSessionConfigEntry(options, "session.force_spinning_stop", "1"));
+      this.#provider?.append(this.#library, options);
       await settled(api, (done) =>
         api.CreateSessionFromArray.async(this.#environment.pointer, bytes, bytes.length, options, out, done),
       );
@@ -86,7 +100,8 @@ class CApiRunner implements Runner {
   }
 }
 
-class CApiSession implements Session {
+/** A session of the C API. */
+export class CApiSession implements Session {
   readonly #library: OrtLibrary;
   readonly #program: Program;
   readonly #bindings = new Set<CApiBinding>();
@@ -98,7 +113,7 @@ class CApiSession implements Session {
     this.#program = program;
   }
 
-  bind(blocks: ReadonlyMap<string, Block>): Binding {
+  bind(blocks: ReadonlyMap<string, Place>): Binding {
     if (!this.#pointer) throw new TypeError("The session was released.");
     const binding = new CApiBinding(this.#library, this.#program, blocks);
     this.#bindings.add(binding);
@@ -109,6 +124,15 @@ class CApiSession implements Session {
         binding.release();
       },
     };
+  }
+
+  place(spec: TensorSpec): Place {
+    return allocateBlock(spec);
+  }
+
+  /** Memory of the session's device, for as long as the session is open. */
+  deviceMemory(name: string): DeviceMemory {
+    return new DeviceMemory(this.#library, this.#pointer, name);
   }
 
   async release(): Promise<void> {

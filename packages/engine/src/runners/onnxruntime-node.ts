@@ -3,29 +3,32 @@ import { EnvironmentError } from "@gmc/core";
 import type * as Ort from "onnxruntime-node";
 import type { Program, TensorSpec } from "../onnx/emit.ts";
 import { allocateBlock, blockOf } from "./blocks.ts";
+import { explainDevice } from "./device-search.ts";
+import { checkProbe, PROBE } from "./probe.ts";
+import type { DeviceKind } from "./provider.ts";
 import type { Binding, Place, Runner, Session } from "./runner.ts";
 
 /**
- * Runs programs through the npm package onnxruntime-node on the CPU. Its runs block the calling thread, and it copies every
- * output once more than needed. So runs take turns, each on all threads.
+ * Runs programs through the npm package onnxruntime-node. Its runs block the calling thread, and it copies every
+ * output once more than needed; on a device, everything to and from it at every run. So runs take turns, each on all threads.
  *
  * @param threads  0 for all cores
- * @throws {EnvironmentError} when its native library does not load on this machine
+ * @throws {EnvironmentError} when its native library does not load on this machine, or the device is not to be had
  */
-export async function openOnnxruntimeNode(threads: number): Promise<Runner> {
+export async function openOnnxruntimeNode(threads: number, device: "cpu" | DeviceKind = "cpu"): Promise<Runner> {
   const ort = await loadOnnxruntime();
-  return {
-    name: "onnxruntime-node",
-    runsAtOnce: 1,
-    open: async (program) => {
-      const session = await ort.InferenceSession.create(
-        program.bytes,
-        sessionOptions(threads || availableParallelism()),
-      );
-      return new OrtSession(ort, session, program);
-    },
-    close: () => {},
+  const open = async (program: Program): Promise<Session> => {
+    const options = sessionOptions(device, threads || availableParallelism());
+    return new OrtSession(ort, await ort.InferenceSession.create(program.bytes, options), program);
   };
+  if (device === "cpu") return { name: "onnxruntime-node", runsAtOnce: 1, open, close: () => {} };
+  try {
+    const keeper = await open(PROBE); // the device stays open from one program to the next
+    await checkProbe(keeper, device);
+    return { name: `onnxruntime-node (${device})`, runsAtOnce: 1, open, close: () => keeper.release() };
+  } catch (error) {
+    throw await explainDevice(device, error);
+  }
 }
 
 async function loadOnnxruntime(): Promise<typeof Ort> {
@@ -42,8 +45,8 @@ async function loadOnnxruntime(): Promise<typeof Ort> {
 
 // No set_denormal_as_zero: it would change the floating-point mode of the calling thread, and with it what JavaScript computes
 // there (docs/0003-c-api-runner.md).
-const sessionOptions = (threads: number): Ort.InferenceSession.SessionOptions => ({
-  executionProviders: ["cpu"],
+const sessionOptions = (device: "cpu" | DeviceKind, threads: number): Ort.InferenceSession.SessionOptions => ({
+  executionProviders: [device],
   executionMode: "sequential",
   graphOptimizationLevel: "all",
   intraOpNumThreads: threads,

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { EnvironmentError } from "@gmc/core";
 
-type Koffi = typeof import("koffi").default;
+export type Koffi = typeof import("koffi").default;
 
 /** An address in native memory; 0n or null points nowhere. */
 export type Pointer = bigint | null;
@@ -168,7 +168,8 @@ async function load(): Promise<OrtLibrary> {
 
 const keepForEver: unknown[] = [];
 
-async function importKoffi(): Promise<Koffi> {
+/** Koffi, with stacks large enough for onnxruntime. @throws {EnvironmentError} when it does not load here */
+export async function importKoffi(): Promise<Koffi> {
   try {
     const { default: koffi } = await import("koffi");
     if ((koffi.config().async_stack_size ?? 0) < STACK_BYTES) koffi.config({ async_stack_size: STACK_BYTES });
@@ -178,18 +179,24 @@ async function importKoffi(): Promise<Koffi> {
   }
 }
 
+/** Where the npm package keeps onnxruntime's libraries for this platform. @throws {EnvironmentError} when it is not installed */
+export const libraryFolder = (): string =>
+  join(dirname(locateManifest()), "bin", "napi-v6", process.platform, process.arch);
+
+const locateManifest = (): string =>
+  attempt("the npm package onnxruntime-node is not installed", () =>
+    createRequire(import.meta.url).resolve("onnxruntime-node/package.json"),
+  );
+
 function locateLibrary(): { path: string; packageVersion: string } {
   const file = { linux: "libonnxruntime.so.1", darwin: "libonnxruntime.1.dylib", win32: "onnxruntime.dll" }[
     process.platform as string
   ];
   if (!file) throw unloadable("it exists for Linux, macOS and Windows");
-  const require = createRequire(import.meta.url);
-  const manifest = attempt("the npm package onnxruntime-node is not installed", () =>
-    require.resolve("onnxruntime-node/package.json"),
-  );
-  const path = join(dirname(manifest), "bin", "napi-v6", process.platform, process.arch, file);
+  const path = join(libraryFolder(), file);
   if (!existsSync(path)) throw unloadable(`${path} does not exist`);
-  return { path, packageVersion: (require(manifest) as { version: string }).version };
+  const manifest = createRequire(import.meta.url)(locateManifest()) as { version: string };
+  return { path, packageVersion: manifest.version };
 }
 
 function readApi(koffi: Koffi, table: Pointer): OrtApi {

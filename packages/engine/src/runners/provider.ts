@@ -33,7 +33,9 @@ export const PROVIDERS: Readonly<Record<DeviceKind, Provider>> = {
 
 function appendNamed(library: OrtLibrary, options: Pointer, name: string, settings: Readonly<Record<string, string>>) {
   const { api, addressOf } = library;
-  const kept = Object.entries(settings).flat().map((text) => Buffer.from(`${text}\0`));
+  const kept = Object.entries(settings)
+    .flat()
+    .map((text) => Buffer.from(`${text}\0`));
   const pointers = kept.map(addressOf);
   const keys = BigUint64Array.from(pointers.filter((_, i) => i % 2 === 0));
   const values = BigUint64Array.from(pointers.filter((_, i) => i % 2 === 1));

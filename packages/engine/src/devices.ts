@@ -1,0 +1,63 @@
+import type { ComputeDevice, Logger } from "@gmc/core";
+import { EnvironmentError } from "@gmc/core";
+import type { EngineConfig } from "./config.ts";
+import { openDevice } from "./runners/device-runner.ts";
+import { adapterText, hasCudaLibrary, searchDevice } from "./runners/device-search.ts";
+import type { DeviceKind } from "./runners/provider.ts";
+
+/** What is known of a device on this machine. */
+export interface DeviceFinding {
+  readonly device: DeviceKind;
+  /** It was opened, and computed a small sum right. */
+  readonly works: boolean;
+  /** A renderer on the CPU: it computes the same, slowly. `auto` passes it over. */
+  readonly software: boolean;
+  /** Cards and their drivers, the best first, where they can be asked. */
+  readonly adapters: readonly string[];
+  /** Why it does not work, what was looked for and what to do. */
+  readonly problem?: string;
+}
+
+/** Every device beside the CPU: looked for, and tried. */
+export const findDevices = async (): Promise<readonly DeviceFinding[]> => [
+  await findDevice("cuda"),
+  await findDevice("webgpu"),
+];
+
+/**
+ * The device that `wanted` stands for; `auto` is cuda, else webgpu on a real card, else the CPU. Anything but plain `cpu`
+ * is logged. Whether a device that was asked for by name works shows when it is opened.
+ */
+export async function chooseDevice(wanted: EngineConfig["device"], logger: Logger): Promise<ComputeDevice> {
+  if (wanted === "cpu") return { kind: "cpu" };
+  const device = wanted === "auto" ? await automaticDevice() : await describe(wanted);
+  logger.info("engine.device", { wanted, ...device });
+  return device;
+}
+
+async function automaticDevice(): Promise<ComputeDevice> {
+  // Without the files there is nothing to open, and the libraries would print complaints.
+  if ((await hasCudaLibrary()) && (await findDevice("cuda")).works) return describe("cuda");
+  const { adapters } = await searchDevice("webgpu").catch(() => ({ adapters: [] }));
+  if (adapters?.every(({ type }) => type === "software")) return { kind: "cpu" };
+  const { works, software } = await findDevice("webgpu");
+  return works && !software ? describe("webgpu") : { kind: "cpu" };
+}
+
+async function describe(kind: DeviceKind): Promise<ComputeDevice> {
+  const { adapters } = await searchDevice(kind);
+  const [best] = adapters ?? [];
+  return best ? { kind, adapter: adapterText(best) } : { kind };
+}
+
+async function findDevice(device: DeviceKind): Promise<DeviceFinding> {
+  const { adapters = [] } = await searchDevice(device);
+  const common = { device, adapters: adapters.map(adapterText), software: adapters[0]?.type === "software" };
+  try {
+    await (await openDevice(device, 1)).close();
+    return { ...common, works: true };
+  } catch (error) {
+    if (!(error instanceof EnvironmentError)) throw error;
+    return { ...common, works: false, problem: error.message };
+  }
+}
