@@ -29,12 +29,13 @@ export interface Training {
 /** Adam as the peer has it. */
 export const RULE = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 
+/** @param watch  sees the replica before anything else does */
 export async function openTraining(
   { threads, batch, shards, engine }: TrainingArguments,
-  wrap: (replica: Replica) => Replica = (replica) => replica,
+  watch: (replica: Replica) => Replica = (replica) => replica,
 ): Promise<Training> {
   const model = await buildModel(ModelConfig.parse({ preset: "mhd" }), goldenMhd.modalities);
-  const replica = wrap(await openReplica(model, EngineConfig.parse({ threads, ...engine })));
+  const replica = watch(await openReplica(model, EngineConfig.parse({ threads, ...engine })));
   const state = initialTrainState(model, 0);
   await replica.write(state);
   const values = Array.from({ length: shards }, (_, v) => randomShard(model, batch / shards, v));
@@ -44,10 +45,6 @@ export async function openTraining(
     close: () => replica.close(),
   };
 }
-
-/** True when the engine's configuration knows these fields and values. */
-export const engineAccepts = (fields: Readonly<Record<string, unknown>>): boolean =>
-  EngineConfig.safeParse(fields).success;
 
 /** Uniform in [0, 1), labels one-hot: what the peer draws. */
 function randomShard(model: Model, rows: number, shard: number): Inputs {

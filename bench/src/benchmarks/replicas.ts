@@ -3,7 +3,6 @@ import type { BenchmarkResult } from "../result.ts";
 import { againstBar } from "../result.ts";
 import { interleave } from "../rounds.ts";
 import { median } from "../statistics.ts";
-import { engineAccepts } from "../training.ts";
 import type { BenchmarkContext } from "./benchmark.ts";
 
 const BATCH = 256;
@@ -16,15 +15,11 @@ export async function replicasBenchmark(context: BenchmarkContext): Promise<Benc
     say("replicas: this machine has one core.");
     return [];
   }
-  if (!engineAccepts({ threads: 1, replicas: 2 })) {
-    say("replicas: the engine has no local replicas yet.");
-    return [];
-  }
   const length = quick ? { steps: 4, warmup: 2 } : { steps: 10, warmup: 3 };
   const side = (replicas: number) => ({
     name: replicas === 1 ? ("one" as const) : ("two" as const),
     measure: async () => {
-      const args = { threads: 1, batch: BATCH, shards: replicas, engine: { ...engine, replicas }, ...length };
+      const args = { threads: replicas, batch: BATCH, shards: replicas, engine: { ...engine, replicas }, ...length };
       return (await inChild("step", args, signal)).msPerStep;
     },
   });

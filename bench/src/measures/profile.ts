@@ -8,7 +8,7 @@ import type { NodeTime, ProfileEvent } from "../profile-events.ts";
 import { nodeTimes } from "../profile-events.ts";
 import { median } from "../statistics.ts";
 import type { TrainingArguments } from "../training.ts";
-import { engineAccepts, openTraining, RULE } from "../training.ts";
+import { openTraining, RULE } from "../training.ts";
 
 export interface ProfileArguments extends TrainingArguments {
   readonly steps: number;
@@ -33,9 +33,11 @@ export async function measureProfile({ steps, warmup, ...setup }: ProfileArgumen
   const folder = mkdtempSync(join(tmpdir(), "gmc-profile-"));
   try {
     const sessions = profileSessions(folder);
-    const runner = engineAccepts({ runner: "onnxruntime-node" }) ? { runner: "onnxruntime-node" } : {};
     const clock = phaseClock();
-    const training = await openTraining({ ...setup, engine: { ...setup.engine, ...runner } }, clock.wrap);
+    const training = await openTraining(
+      { ...setup, engine: { ...setup.engine, runner: "onnxruntime-node" } },
+      clock.watch,
+    );
     for (let step = 0; step < warmup + steps; step++) {
       await clock.step(() => trainStep(training.context, training.batch(step), RULE));
     }
@@ -88,21 +90,24 @@ function phaseClock() {
     now[phase] += performance.now() - started;
     return result;
   };
-  const timedModel = (compiled: CompiledModel): CompiledModel => ({
-    rows: compiled.rows,
-    forward: (...args) => timed("forward", () => compiled.forward(...args)),
-    backward: (...args) => timed("backward", () => compiled.backward(...args)),
-  });
+  // The methods are replaced in place, so that whatever else a replica offers stays as it is.
+  const watchModel = (compiled: CompiledModel): CompiledModel => {
+    const forward = compiled.forward.bind(compiled);
+    const backward = compiled.backward.bind(compiled);
+    return Object.assign(compiled, {
+      forward: (...args: Parameters<typeof forward>) => timed("forward", () => forward(...args)),
+      backward: (...args: Parameters<typeof backward>) => timed("backward", () => backward(...args)),
+    });
+  };
   return {
-    wrap: (replica: Replica): Replica => ({
-      ...(replica.gradient ? { gradient: replica.gradient } : {}),
-      compile: async (rows) => timedModel(await replica.compile(rows)),
-      encoder: (...args) => replica.encoder(...args),
-      write: (state) => replica.write(state),
-      read: () => replica.read(),
-      update: (...args) => timed("update", () => replica.update(...args)),
-      close: () => replica.close(),
-    }),
+    watch(replica: Replica): Replica {
+      const compile = replica.compile.bind(replica);
+      const update = replica.update.bind(replica);
+      return Object.assign(replica, {
+        compile: async (rows: number) => watchModel(await compile(rows)),
+        update: (...args: Parameters<typeof update>) => timed("update", () => update(...args)),
+      });
+    },
     async step(work: () => Promise<unknown>): Promise<void> {
       await timed("step", work);
       history.push({ ...now, loss: now.step - now.forward - now.backward - now.update });
