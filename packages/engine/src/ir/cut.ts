@@ -1,6 +1,7 @@
+import { sizeOf } from "@gmc/core";
 import type { Graph } from "./graph.ts";
 import { dependants, liveValues } from "./live.ts";
-import type { Value } from "./value.ts";
+import type { Node, Value } from "./value.ts";
 import { nodeOf, operandsOf } from "./value.ts";
 
 /** Operations that cost less to do again than their results cost to keep. */
@@ -14,6 +15,14 @@ const CHEAP: ReadonlySet<string> = new Set([
   "Slice",
   "Cast",
 ]);
+
+/** A gather of shorter pieces than this, in elements, takes longer than reading its result again. */
+const SHORT_PIECE = 16;
+
+function isCheap(value: Value, { operation, attributes: { axis } }: Node): boolean {
+  if (operation !== "Gather" || !axis || !("int" in axis)) return CHEAP.has(operation);
+  return sizeOf(value.shape.slice(axis.int + 1)) >= SHORT_PIECE; // the table is a vector
+}
 
 /**
  * The values that the backward half of a graph needs from its forward half and does not compute again: what is cheap (views,
@@ -42,7 +51,7 @@ export function savedValues(
     const node = nodeOf(value);
     if (seen.has(value) || !node) continue;
     seen.add(value);
-    if (CHEAP.has(node.operation) || !fromData.has(value)) open.push(...node.inputs);
+    if (isCheap(value, node) || !fromData.has(value)) open.push(...node.inputs);
     else saved.add(value);
   }
   return [...saved].sort((a, b) => a.id - b.id);

@@ -94,3 +94,9 @@ export function gather(graph: Graph, x: Value, indices: Value, axis: number): Va
   if (constant !== undefined) return graph.uniform(constant, shape, x.dtype);
   return graph.node("Gather", [x, indices], { axis: { int: axis } }, shape, x.dtype);
 }
+
+/** `x` at the places of `table` along `axis`. */
+export function pick(graph: Graph, x: Value, table: readonly number[], axis: number): Value {
+  if (table.length === x.shape[axis] && table.every((place, i) => place === i)) return x;
+  return gather(graph, x, graph.constant(Int32Array.from(table), [table.length], "int32"), axis);
+}

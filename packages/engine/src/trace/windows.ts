@@ -3,7 +3,9 @@ import { arithmetic } from "../ir/elementwise.ts";
 import type { Graph } from "../ir/graph.ts";
 import { lengthOf } from "../ir/shapes.ts";
 import type { Value } from "../ir/value.ts";
-import { gather, pad, reshape } from "../ir/views.ts";
+import { pad, pick, reshape } from "../ir/views.ts";
+import type { WindowAxis } from "./window-groups.ts";
+import { inputAt } from "./window-groups.ts";
 
 /** The sliding windows of a convolution or a pooling over an NHWC tensor; a *tap* is one place in the window. */
 export type Windows = Pick<
@@ -22,6 +24,26 @@ export type Windows = Pick<
   | "dilationWidth"
   | "padInfo"
 >;
+
+/** The windows' rows. */
+export const rowAxis = (windows: Windows): WindowAxis => ({
+  inputs: windows.inHeight,
+  outputs: windows.outHeight,
+  taps: windows.filterHeight,
+  stride: windows.strideHeight,
+  dilation: windows.dilationHeight,
+  before: windows.padInfo.top,
+});
+
+/** The windows' columns. */
+export const columnAxis = (windows: Windows): WindowAxis => ({
+  inputs: windows.inWidth,
+  outputs: windows.outWidth,
+  taps: windows.filterWidth,
+  stride: windows.strideWidth,
+  dilation: windows.dilationWidth,
+  before: windows.padInfo.left,
+});
 
 /** Number of window positions. */
 export const positionsOf = (windows: Windows): number => windows.outHeight * windows.outWidth;
@@ -52,11 +74,19 @@ export function windowsOf(graph: Graph, x: Value, windows: Windows, fill = 0): V
     ],
     fill,
   );
-  const height = inHeight + top + bottom;
-  const width = inWidth + left + right;
-  const pixels = reshape(graph, padded, [batchSize, height * width, inChannels]);
-  const table = graph.constant(pixelTable(windows, width), [positionsOf(windows) * tapsOf(windows)], "int32");
-  return reshape(graph, gather(graph, pixels, table, 1), shape);
+  const [height, width] = [inHeight + top + bottom, inWidth + left + right];
+  const run = runOf(windows, width);
+  const runs = reshape(graph, padded, [batchSize, (height * width) / run, run * inChannels]);
+  return reshape(graph, pick(graph, runs, runTable(windows, width, run), 1), shape);
+}
+
+/** Copies of fewer floats than this cost as much as one of this length. */
+const SHORT_COPY = 32;
+
+/** How many neighbouring pixels are copied at a time: as many as the stride where windows consist of such runs and pixels are short. */
+function runOf({ filterWidth, strideWidth, dilationWidth, inChannels }: Windows, paddedWidth: number): number {
+  const divides = filterWidth % strideWidth === 0 && paddedWidth % strideWidth === 0 && dilationWidth === 1;
+  return divides && strideWidth * inChannels <= SHORT_COPY ? strideWidth : 1;
 }
 
 /** True when the windows lie in the tensor one after another, without padding, gaps or overlap. */
@@ -70,17 +100,18 @@ function isView(windows: Windows): boolean {
   return filterHeight === 1 && filterWidth === 1 && strideHeight === 1 && strideWidth === 1;
 }
 
-/** Pixel (row-major, in the padded image) of every (position, tap). */
-function pixelTable(windows: Windows, paddedWidth: number): Int32Array {
-  const table = new Int32Array(positionsOf(windows) * tapsOf(windows));
-  let next = 0;
+/** Place (row-major, in the padded image) of every run of `run` taps, position by position. */
+function runTable(windows: Windows, paddedWidth: number, run: number): number[] {
+  const [rows, columns] = [
+    { ...rowAxis(windows), before: 0 },
+    { ...columnAxis(windows), before: 0 },
+  ];
+  const table: number[] = [];
   for (let y = 0; y < windows.outHeight; y++) {
     for (let x = 0; x < windows.outWidth; x++) {
       for (let tapY = 0; tapY < windows.filterHeight; tapY++) {
-        for (let tapX = 0; tapX < windows.filterWidth; tapX++) {
-          const row = y * windows.strideHeight + tapY * windows.dilationHeight;
-          table[next++] = row * paddedWidth + x * windows.strideWidth + tapX * windows.dilationWidth;
-        }
+        const row = inputAt(rows, y, tapY) * paddedWidth;
+        for (let tapX = 0; tapX < windows.filterWidth; tapX += run) table.push((row + inputAt(columns, x, tapX)) / run);
       }
     }
   }
@@ -97,7 +128,7 @@ function pixelTable(windows: Windows, paddedWidth: number): Int32Array {
 export function sumWindows(graph: Graph, contents: Value, windows: Windows, zeroEntry: number): Value {
   const { batchSize, inHeight, inWidth } = windows;
   const tables = entryTables(windows, zeroEntry);
-  const parts = tables.map((table) => gather(graph, contents, graph.constant(table, [inHeight * inWidth], "int32"), 1));
+  const parts = tables.map((table) => pick(graph, contents, table, 1));
   const shape = [batchSize, inHeight, inWidth, lengthOf(contents.shape, 2)];
   return parts.length === 0 ? graph.uniform(0, shape) : reshape(graph, addPairwise(graph, parts), shape);
 }
@@ -114,9 +145,9 @@ function addPairwise(graph: Graph, parts: readonly Value[]): Value {
 }
 
 /** For k = 0, 1, …: the k-th entry that saw each pixel, or `zeroEntry`. */
-function entryTables(windows: Windows, zeroEntry: number): Int32Array[] {
+function entryTables(windows: Windows, zeroEntry: number): number[][] {
   const { inHeight, inWidth, filterHeight, filterWidth, padInfo } = windows;
-  const tables: Int32Array[] = [];
+  const tables: number[][] = [];
   for (let pixel = 0; pixel < inHeight * inWidth; pixel++) {
     const y = Math.floor(pixel / inWidth) + padInfo.top;
     const x = (pixel % inWidth) + padInfo.left;
@@ -126,7 +157,7 @@ function entryTables(windows: Windows, zeroEntry: number): Int32Array[] {
       const outY = outputIndex(y - tapY * windows.dilationHeight, windows.strideHeight, windows.outHeight);
       const outX = outputIndex(x - (tap % filterWidth) * windows.dilationWidth, windows.strideWidth, windows.outWidth);
       if (outY < 0 || outX < 0) continue;
-      tables[seen] ??= new Int32Array(inHeight * inWidth).fill(zeroEntry);
+      tables[seen] ??= new Array<number>(inHeight * inWidth).fill(zeroEntry);
       const table = tables[seen++];
       if (table) table[pixel] = (outY * windows.outWidth + outX) * tapsOf(windows) + tap;
     }
