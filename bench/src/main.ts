@@ -1,18 +1,19 @@
 // `npm run bench`: see README.md. Standard output carries the JSON document only.
+import { existsSync } from "node:fs";
 import { availableParallelism, homedir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { busyWarning, describeHost } from "./host.ts";
 import { inChild } from "./in-child.ts";
 import type { BenchOptions } from "./options.ts";
 import { parseBenchOptions, USAGE } from "./options.ts";
-import { findPeer, peerPlaces } from "./peer.ts";
+import { findPeer, importTorch, peerPlaces } from "./peer.ts";
 import { operatorTimes } from "./profile-events.ts";
 import { profileTable } from "./profile-table.ts";
 import { hostLine, reportTable } from "./report-table.ts";
 import { runBenchmarks } from "./run-benchmarks.ts";
 
 /** `--quick` has 50 seconds, from the command to the prompt: npm's start and what ends the children are among them. */
-const QUICK = { rounds: 5, endMs: 42_000, stopMs: 47_000 };
+const QUICK = { rounds: 5, endMs: 41_000, stopMs: 45_000 };
 const ROUNDS = 5;
 
 const say = (line: string): void => {
@@ -21,12 +22,13 @@ const say = (line: string): void => {
 
 async function bench({ names, quick, json, engine, rounds }: BenchOptions): Promise<void> {
   const date = new Date();
-  const found = await findPeer(peerPlaces(surroundings()));
+  const stop = new AbortController();
+  const timer = quick ? setTimeout(() => stop.abort(), QUICK.stopMs - performance.now()) : undefined;
+  const found = await findPeer(peerPlaces(surroundings()), existsSync, (python) => importTorch(python, stop.signal));
   const peer = "missing" in found ? undefined : found;
   if ("missing" in found && names.includes("step")) say(found.missing);
   const warning = busyWarning();
   if (warning) say(warning);
-  const stop = new AbortController();
   const context = {
     quick,
     peer,
@@ -36,7 +38,6 @@ async function bench({ names, quick, json, engine, rounds }: BenchOptions): Prom
     rounds: rounds ?? (quick ? QUICK.rounds : ROUNDS),
     signal: stop.signal,
   };
-  const timer = quick ? setTimeout(() => stop.abort(), QUICK.stopMs - performance.now()) : undefined;
   const results = await runBenchmarks(names, context, quick ? QUICK.endMs : Number.MAX_SAFE_INTEGER);
   clearTimeout(timer);
   const report = { host: describeHost(peer?.torch ?? null, date), results };

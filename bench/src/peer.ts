@@ -52,7 +52,7 @@ function cacheFolder(env: PeerSurroundings["env"], platform: NodeJS.Platform, ho
 export async function findPeer(
   { script, pythons }: PeerPlaces,
   exists: (path: string) => boolean = existsSync,
-  torchVersion: (python: string) => Promise<string | undefined> = importTorch,
+  torchVersion: (python: string) => Promise<string | undefined> = (python) => importTorch(python),
 ): Promise<Peer | { readonly missing: string }> {
   if (!exists(script)) {
     return { missing: `No peer to compare with: ${script} does not exist; GMC_PEER names another place.` };
@@ -66,9 +66,11 @@ export async function findPeer(
   };
 }
 
-function importTorch(python: string): Promise<string | undefined> {
+/** Version of an interpreter's torch; undefined where it cannot be imported, or not before `signal`. */
+export function importTorch(python: string, signal?: AbortSignal): Promise<string | undefined> {
+  const options = { timeout: 60_000, ...(signal ? { signal } : {}) };
   return new Promise((resolve) => {
-    execFile(python, ["-c", "import torch; print(torch.__version__)"], { timeout: 60_000 }, (error, stdout) => {
+    execFile(python, ["-c", "import torch; print(torch.__version__)"], options, (error, stdout) => {
       resolve(error ? undefined : stdout.trim().split("\n").at(-1));
     });
   });
