@@ -6,6 +6,7 @@ import { allocateBlock, blockOf } from "./blocks.ts";
 import { explainDevice } from "./device-search.ts";
 import { checkProbe, PROBE } from "./probe.ts";
 import type { DeviceKind } from "./provider.ts";
+import { WEBGPU_OPTIONS } from "./provider.ts";
 import type { Binding, Place, Runner, Session } from "./runner.ts";
 
 /**
@@ -46,7 +47,7 @@ async function loadOnnxruntime(): Promise<typeof Ort> {
 // No set_denormal_as_zero: it would change the floating-point mode of the calling thread, and with it what JavaScript computes
 // there (docs/0003-c-api-runner.md).
 const sessionOptions = (device: "cpu" | DeviceKind, threads: number): Ort.InferenceSession.SessionOptions => ({
-  executionProviders: [device],
+  executionProviders: [device === "webgpu" ? { name: device, ...WEBGPU_OPTIONS } : device],
   executionMode: "sequential",
   graphOptimizationLevel: "all",
   intraOpNumThreads: threads,

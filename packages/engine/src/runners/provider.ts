@@ -18,8 +18,11 @@ export interface Provider {
   append(library: OrtLibrary, options: Pointer): void;
 }
 
-/** Options of the WebGPU provider. Dawn's own checks stay on: they find wrong uses of buffers, which would compute nonsense. */
-const WEBGPU_OPTIONS: Readonly<Record<string, string>> = { powerPreference: "high-performance" };
+/**
+ * Options of the WebGPU provider. Without validation, or with that of the device alone, a wrong use of a buffer or a lack
+ * of memory is a line on standard error and a result of nonsense; `basic` makes the run fail.
+ */
+export const WEBGPU_OPTIONS = { validationMode: "basic", powerPreference: "high-performance" } as const;
 
 export const PROVIDERS: Readonly<Record<DeviceKind, Provider>> = {
   webgpu: {

@@ -34,13 +34,13 @@ export async function vulkanAdapters(): Promise<readonly Adapter[] | { readonly 
   } catch {
     return { missing: `${LOADER} (the Vulkan loader) does not load` };
   }
-  const adapters = listAdapters(koffi, vulkan);
+  const adapters = listAdapters(vulkan);
   return [...adapters].sort((a, b) => rank(a) - rank(b));
 }
 
 const rank = ({ type }: Adapter): number => ["discrete", "integrated", "virtual", "other", "software"].indexOf(type);
 
-function listAdapters(koffi: Koffi, vulkan: ReturnType<Koffi["load"]>): Adapter[] {
+function listAdapters(vulkan: ReturnType<Koffi["load"]>): Adapter[] {
   const createInstance = vulkan.func("int vkCreateInstance(void *info, void *allocator, void *out)");
   const destroyInstance = vulkan.func("void vkDestroyInstance(void *instance, void *allocator)");
   const enumerate = vulkan.func("int vkEnumeratePhysicalDevices(void *instance, void *count, void *out)");
