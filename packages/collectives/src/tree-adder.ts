@@ -1,5 +1,5 @@
 import type { FloatBlocks, WireFormat } from "@gmc/protocol";
-import { BLOCK_LENGTH, floatBlocks } from "@gmc/protocol";
+import { BLOCK_LENGTH, floatBlocks, wireBytes } from "@gmc/protocol";
 import type { SumTree } from "./subtree.ts";
 import { treeDepth } from "./subtree.ts";
 
@@ -33,14 +33,17 @@ export class TreeAdder {
 
   /** The sum of `count` numbers of each leaf; leaves by their place in the tree. */
   add(leaves: readonly Leaf[], count: number, target: SumTarget): void {
-    const { values, first, bytes, byteOffset = 0 } = target;
-    const width = this.#wire === "fp32" ? 4 : 2;
     for (let done = 0; done < count; done += BLOCK_LENGTH) {
-      const length = Math.min(BLOCK_LENGTH, count - done);
-      this.#sum(this.#tree, 0, leaves, done, length);
-      this.#blocks.store(0, values, first + done, length);
-      if (bytes) this.#blocks.storeWire(0, bytes, byteOffset + done * width, length, this.#wire);
+      this.addBlock(leaves, done, Math.min(BLOCK_LENGTH, count - done), target);
     }
+  }
+
+  /** Numbers [done, done + length) of the same, at most one block. */
+  addBlock(leaves: readonly Leaf[], done: number, length: number, target: SumTarget): void {
+    const { values, first, bytes, byteOffset = 0 } = target;
+    this.#sum(this.#tree, 0, leaves, done, length);
+    this.#blocks.store(0, values, first + done, length);
+    if (bytes) this.#blocks.storeWire(0, bytes, byteOffset + done * wireBytes(this.#wire), length, this.#wire);
   }
 
   /** Leaves the sum of `tree` in block `block`; blocks above it are free. */
@@ -58,8 +61,7 @@ export class TreeAdder {
   #load(leaf: Leaf | undefined, block: number, done: number, length: number): void {
     if (!leaf) throw new RangeError("TreeAdder: a leaf is missing");
     if ("bytes" in leaf) {
-      const width = this.#wire === "fp32" ? 4 : 2;
-      this.#blocks.loadWire(block, leaf.bytes, leaf.byteOffset + done * width, length, this.#wire);
+      this.#blocks.loadWire(block, leaf.bytes, leaf.byteOffset + done * wireBytes(this.#wire), length, this.#wire);
     } else {
       this.#blocks.load(block, leaf.values, leaf.first + done, length);
       this.#blocks.round(block, length, this.#wire);

@@ -1,7 +1,7 @@
 import { DataError } from "@gmc/core";
 import { expect, test } from "vitest";
 import type { ValueHeader } from "./message.ts";
-import { decodeValue, encodeHeader, payloadBytes } from "./message.ts";
+import { decodeHead, decodeValue, encodeHeader, payloadBytes } from "./message.ts";
 
 const header: ValueHeader = {
   generation: "7-f3a9",
@@ -52,4 +52,13 @@ test("another version of the layout is refused", () => {
   expect([bytes[4], bytes[5]]).toEqual([8, 1]); // field 1, version 1
   bytes[5] = 2;
   expect(() => decodeValue(bytes, "x")).toThrow(/expected message version 1, received 2/);
+});
+
+test("a head that is not all there yet is undefined, byte by byte, until the payload begins", () => {
+  const bytes = message(header);
+  const { payloadOffset } = decodeValue(bytes, "x");
+  for (let length = 0; length < payloadOffset; length++) {
+    expect(decodeHead(bytes.subarray(0, length), bytes.length, "x")).toBe(undefined);
+  }
+  expect(decodeHead(bytes.subarray(0, payloadOffset), bytes.length, "x")?.header).toEqual(header);
 });

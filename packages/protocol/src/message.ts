@@ -26,10 +26,9 @@ export interface ValueHeader {
   readonly wire: WireFormat;
 }
 
-/** A received value: the header, and where in the bytes its payload starts. */
-export interface ReceivedValue {
+/** A received value's header, and where its payload starts. */
+export interface ValueHead {
   readonly header: ValueHeader;
-  readonly bytes: Uint8Array;
   readonly payloadOffset: number;
 }
 
@@ -38,6 +37,8 @@ const KINDS: readonly ValueKind[] = ["shard", "subtree", "sum"];
 const WIRES: readonly WireFormat[] = ["fp32", "bf16"];
 const LENGTH_BYTES = 4;
 const ALIGNMENT = 8;
+/** No tag is that long. */
+const LARGEST_HEAD_BYTES = 4096;
 
 const type = protobuf.Root.fromJSON(descriptor).lookupType("gmc.ValueHeader");
 
@@ -58,32 +59,37 @@ export function encodeHeader(header: ValueHeader): Uint8Array {
 export const payloadBytes = ({ count, wire }: ValueHeader): number => count * wireBytes(wire);
 
 /**
- * The header and the place of the payload.
+ * The header and the place of the payload, or undefined while not all of what stands before it is there.
  *
- * @param name  of the value, for the error
- * @throws {DataError} when the bytes are not such a message, or shorter or longer than the header says
+ * @param bytes      the value's beginning
+ * @param sizeBytes  of the whole value
+ * @param name       of the value, for the error
+ * @throws {DataError} when it is no such message, or shorter or longer than its header says
  */
-export function decodeValue(bytes: Uint8Array, name: string): ReceivedValue {
-  const header = decodeHeader(bytes, name);
-  const payloadOffset = Math.ceil((LENGTH_BYTES + headerLength(bytes)) / ALIGNMENT) * ALIGNMENT;
-  const expected = payloadOffset + payloadBytes(header);
-  if (bytes.length !== expected) {
-    throw new DataError(`Value ${name}: expected ${expected} bytes, received ${bytes.length}.`, { name, expected });
+export function decodeHead(bytes: Uint8Array, sizeBytes: number, name: string): ValueHead | undefined {
+  if (bytes.length < LENGTH_BYTES && bytes.length < sizeBytes) return undefined;
+  const length = bytes.length < LENGTH_BYTES ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  const payloadOffset = Math.ceil((LENGTH_BYTES + length) / ALIGNMENT) * ALIGNMENT;
+  if (length < 1 || payloadOffset > Math.min(sizeBytes, LARGEST_HEAD_BYTES)) {
+    throw new DataError(`Value ${name}: ${sizeBytes} bytes are no message of ours.`, { name });
   }
-  return { header, bytes, payloadOffset };
+  if (bytes.length < payloadOffset) return undefined;
+  const header = decodeHeader(bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length), name);
+  const expected = payloadOffset + payloadBytes(header);
+  if (sizeBytes === expected) return { header, payloadOffset };
+  throw new DataError(`Value ${name}: expected ${expected} bytes, received ${sizeBytes}.`, { name, expected });
 }
 
-const headerLength = (bytes: Uint8Array): number =>
-  bytes.length < LENGTH_BYTES ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+/** The same for a value that is all there. */
+export function decodeValue(bytes: Uint8Array, name: string): ValueHead {
+  const head = decodeHead(bytes, bytes.length, name);
+  if (head) return head;
+  throw new DataError(`Value ${name}: ${bytes.length} bytes are no message of ours.`, { name });
+}
 
 function decodeHeader(bytes: Uint8Array, name: string): ValueHeader {
-  const length = headerLength(bytes);
-  if (length < 1 || LENGTH_BYTES + length > bytes.length) {
-    throw new DataError(`Value ${name}: ${bytes.length} bytes are no message of ours.`, { name });
-  }
   try {
-    const message = type.decode(bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length));
-    return checkedHeader(type.toObject(message, { defaults: true }), name);
+    return checkedHeader(type.toObject(type.decode(bytes), { defaults: true }), name);
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     throw new DataError(`Value ${name}: its header cannot be read.`, { name }, { cause });

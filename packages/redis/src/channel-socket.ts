@@ -4,7 +4,9 @@ import type { RedisAddress } from "./address.ts";
 
 /** A socket as the channel needs it. */
 export interface OpenSocket {
-  write(piece: string | Uint8Array): void;
+  write(piece: Uint8Array): void;
+  /** True while not everything written has been handed to the system. */
+  readonly unsent: boolean;
   cork(): void;
   uncork(): void;
   /** Ends it; `end` is called with the cause. */
@@ -63,6 +65,9 @@ export function openSocket({ at, tls }: RedisAddress, readBytes: number, events:
   });
   return {
     write: (piece) => void socket.write(piece),
+    get unsent() {
+      return socket.writableLength > 0;
+    },
     cork: () => socket.cork(),
     uncork: () => socket.uncork(),
     destroy,

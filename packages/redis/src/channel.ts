@@ -1,14 +1,23 @@
+import { createHash } from "node:crypto";
 import { CancelledError, EnvironmentError } from "@gmc/core";
 import type { RedisAddress } from "./address.ts";
 import { describeAddress } from "./address.ts";
 import type { OpenSocket } from "./channel-socket.ts";
 import { openSocket } from "./channel-socket.ts";
 import type { Script } from "./connection.ts";
-import type { RedisReply } from "./resp-reader.ts";
+import type { BulkSink, RedisReply } from "./resp-reader.ts";
 import { RespReader } from "./resp-reader.ts";
 import { retryDelayMs } from "./retry-delay.ts";
 
-export type RedisArgument = string | number | Uint8Array;
+/** A list of bytes is one argument, sent piece by piece from where it is. */
+export type RedisArgument = string | number | Uint8Array | readonly Uint8Array[];
+
+export interface SendOptions {
+  /** Takes the bytes of a bulk reply, which is then the reply; asked again when the reply is read again from its start. */
+  readonly target?: (sizeBytes: number) => BulkSink;
+  /** Whose memory the byte arguments are; see `detach`. */
+  readonly owner?: object;
+}
 
 export interface ChannelOptions {
   /** Shown by CLIENT LIST. */
@@ -22,14 +31,15 @@ export interface ChannelOptions {
 }
 
 /**
- * A connection for bulk data: payloads are written from where they are and read to where they belong, each copied once
- * (ioredis: three times; docs/0001-own-channel-for-bulk-data.md). Commands are answered in order. When the connection
+ * A connection for bulk data: payloads are written from where they are and read to where they belong, without a copy in
+ * between (docs/0001-own-channel-for-bulk-data.md). Commands are answered in order. When the connection
  * breaks, a new one is opened and everything unanswered is sent again, so every command must be one that may run twice.
  */
 export class RedisChannel {
   readonly #address: RedisAddress;
   readonly #options: ChannelOptions;
   readonly #unanswered: Command[] = [];
+  readonly #detached = new WeakSet<object>();
   #socket: OpenSocket | undefined;
   /** Replies that belong to the handshake, not to a command. */
   #greetings = 0;
@@ -47,20 +57,36 @@ export class RedisChannel {
   }
 
   /**
-   * The reply to one command.
+   * The reply to one command. Byte arguments must not change until it is there.
    *
-   * @param room  for the bytes of a bulk reply, which is then that room; without it a bulk reply is text
    * @throws {Error} with the server's words for an error reply; CancelledError after `close`; EnvironmentError when
    *   the server refuses who we are
    */
-  send(words: readonly RedisArgument[], room?: (sizeBytes: number) => Uint8Array): Promise<RedisReply> {
+  send(words: readonly RedisArgument[], { target, owner }: SendOptions = {}): Promise<RedisReply> {
     if (this.#failure) return Promise.reject(this.#failure);
+    if (owner && this.#detached.has(owner)) return Promise.reject(new CancelledError("The memory was taken back."));
     return new Promise((resolve, reject) => {
-      const command: Command = { pieces: encodeCommand(words), room, resolve, reject };
+      const command: Command = { pieces: encodeCommand(words), target, owner, resolve, reject };
       if (this.#unanswered.length === 0) this.#lastByteAt = performance.now();
       this.#unanswered.push(command);
       if (this.#socket && this.#greetings === 0) this.#write(this.#socket, command);
     });
+  }
+
+  /**
+   * Lets go of an owner's memory at once, for an owner that cannot wait for its answers: what may have to be sent again
+   * is copied, a connection that has not passed everything on is given up, and nothing of that owner is taken any more.
+   */
+  detach(owner: object): void {
+    this.#detached.add(owner);
+    let found = false;
+    for (const command of this.#unanswered) {
+      if (command.owner !== owner) continue;
+      command.pieces = command.pieces.map((piece) => Buffer.from(piece));
+      command.owner = undefined;
+      found = true;
+    }
+    if (found && this.#socket?.unsent) this.#socket.destroy(new Error("What was being sent has changed."));
   }
 
   /** The reply to one command, bulk strings as text. */
@@ -68,9 +94,14 @@ export class RedisChannel {
     return this.send(words);
   }
 
-  /** The reply of a script. */
-  evaluate({ lua }: Script, keys: readonly string[], words: readonly (string | number)[]): Promise<RedisReply> {
-    return this.send(["EVAL", lua, keys.length, ...keys, ...words]);
+  /** The reply of a script: by its hash, and whole where the server does not know it yet. */
+  async evaluate({ lua }: Script, keys: readonly string[], words: readonly (string | number)[]): Promise<RedisReply> {
+    try {
+      return await this.send(["EVALSHA", hashOf(lua), keys.length, ...keys, ...words]);
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
+      return await this.send(["EVAL", lua, keys.length, ...keys, ...words]);
+    }
   }
 
   close(): void {
@@ -80,7 +111,7 @@ export class RedisChannel {
   #connect(): void {
     const { readBytes = 65536 } = this.#options;
     const reader = new RespReader({
-      room: (sizeBytes) => (this.#greetings > 0 ? undefined : this.#unanswered[0]?.room?.(sizeBytes)),
+      target: (sizeBytes) => (this.#greetings > 0 ? undefined : this.#unanswered[0]?.target?.(sizeBytes)),
       reply: (reply) => this.#receive(reply),
     });
     const socket = openSocket(this.#address, readBytes, {
@@ -171,27 +202,36 @@ export class RedisChannel {
 }
 
 interface Command {
-  readonly pieces: readonly (string | Uint8Array)[];
-  readonly room: ((sizeBytes: number) => Uint8Array) | undefined;
+  pieces: readonly Uint8Array[];
+  owner: object | undefined;
+  readonly target: SendOptions["target"];
   readonly resolve: (reply: RedisReply) => void;
   readonly reject: (error: Error) => void;
+}
+
+const hashes = new Map<string, string>();
+function hashOf(lua: string): string {
+  const known = hashes.get(lua) ?? createHash("sha1").update(lua).digest("hex");
+  hashes.set(lua, known);
+  return known;
 }
 
 const REFUSED = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password|ERR DB index)/;
 
 /** The command as Redis wants it; byte arguments are not copied. */
-function encodeCommand(words: readonly RedisArgument[]): readonly (string | Uint8Array)[] {
-  const pieces: (string | Uint8Array)[] = [];
+function encodeCommand(words: readonly RedisArgument[]): readonly Uint8Array[] {
+  const pieces: Uint8Array[] = [];
   let text = `*${words.length}\r\n`;
   for (const word of words) {
-    if (word instanceof Uint8Array) {
-      pieces.push(`${text}$${word.length}\r\n`, word);
+    if (typeof word === "object") {
+      const parts = word instanceof Uint8Array ? [word] : word;
+      pieces.push(Buffer.from(`${text}$${parts.reduce((sum, { length }) => sum + length, 0)}\r\n`), ...parts);
       text = "\r\n";
     } else {
       const written = String(word);
       text += `$${Buffer.byteLength(written)}\r\n${written}\r\n`;
     }
   }
-  pieces.push(text);
+  pieces.push(Buffer.from(text));
   return pieces;
 }

@@ -15,7 +15,7 @@ export interface ConnectionOptions {
   readonly connectTimeoutMs?: number;
 }
 
-/** A Lua script. It is sent whole each time: nothing has to be loaded first, and a restarted server knows it at once. */
+/** A Lua script. A server that does not know it yet, restarted for instance, is sent it whole. */
 export interface Script {
   readonly name: string;
   readonly lua: string;

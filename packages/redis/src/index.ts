@@ -1,6 +1,6 @@
 export type { RedisAddress } from "./address.ts";
 export { describeAddress, parseRedisUrl } from "./address.ts";
-export type { ChannelOptions, RedisArgument } from "./channel.ts";
+export type { ChannelOptions, RedisArgument, SendOptions } from "./channel.ts";
 export { RedisChannel } from "./channel.ts";
 export type { Proposal, ProposalOutcome, VersionedRecord } from "./compare-and-set.ts";
 export { compareAndSet, readRecord } from "./compare-and-set.ts";
@@ -13,7 +13,7 @@ export { writeFenced } from "./fenced-write.ts";
 export type { Lease } from "./lease.ts";
 export { acquireLease, leaseGuard, releaseLease, renewLease, tokenKey } from "./lease.ts";
 export { openServer } from "./open-server.ts";
-export type { RedisReply } from "./resp-reader.ts";
+export type { BulkSink, RedisReply } from "./resp-reader.ts";
 export { retryDelayMs } from "./retry-delay.ts";
 export type { ServerInfo, ServerRole } from "./server-info.ts";
 export { checkServer } from "./server-info.ts";

@@ -1,16 +1,21 @@
 /** A command's answer; an error of the server is an `Error` with its words. */
-export type RedisReply = string | number | null | Uint8Array | Error | readonly RedisReply[];
+export type RedisReply = string | number | null | BulkSink | Error | readonly RedisReply[];
+
+/** What takes the bytes of a bulk string as they come; a piece is only valid during the call. */
+export interface BulkSink {
+  write(piece: Uint8Array): void;
+}
 
 /** Where a reader puts what it reads. */
 export interface RespSink {
-  /** Room for the next bulk string of that many bytes, which is then the reply; undefined: make it a string. */
-  room(sizeBytes: number): Uint8Array | undefined;
+  /** Where the next bulk string of that many bytes goes, which is then the reply; undefined: make it text. */
+  target(sizeBytes: number): BulkSink | undefined;
   reply(reply: RedisReply): void;
 }
 
 /**
- * Reads Redis replies (RESP2) from pieces of any size. A bulk string is copied once, from the piece to the room that
- * the sink gives; the pieces may be one buffer that is filled again and again.
+ * Reads Redis replies (RESP2) from pieces of any size, which may be one buffer that is filled again and again. A bulk
+ * string is not copied here: its target sees the pieces as they are.
  */
 export class RespReader {
   readonly #sink: RespSink;
@@ -29,14 +34,13 @@ export class RespReader {
   }
 
   #fill(bulk: Bulk, piece: Buffer, at: number, length: number): number {
-    const { bytes } = bulk;
-    const taken = Math.min(length - at, bytes.length + LINE_END.length - bulk.filled);
-    const payload = Math.min(taken, bytes.length - bulk.filled);
-    if (payload > 0) bytes.set(piece.subarray(at, at + payload), bulk.filled);
+    const taken = Math.min(length - at, bulk.sizeBytes + LINE_END.length - bulk.filled);
+    const payload = Math.min(taken, bulk.sizeBytes - bulk.filled);
+    if (payload > 0) bulk.target.write(piece.subarray(at, at + payload));
     bulk.filled += taken;
-    if (bulk.filled === bytes.length + LINE_END.length) {
+    if (bulk.filled === bulk.sizeBytes + LINE_END.length) {
       this.#bulk = undefined;
-      this.#take(bulk.asText ? Buffer.from(bytes.buffer, 0, bytes.length).toString("utf8") : bytes);
+      this.#take(bulk.target instanceof TextSink ? bulk.target.text() : bulk.target);
     }
     return at + taken;
   }
@@ -78,8 +82,8 @@ export class RespReader {
   }
 
   #expectBulk(sizeBytes: number): void {
-    const room = this.#arrays.length === 0 ? this.#sink.room(sizeBytes) : undefined;
-    this.#bulk = { bytes: room ?? new Uint8Array(sizeBytes), asText: room === undefined, filled: 0 };
+    const target = this.#arrays.length === 0 ? this.#sink.target(sizeBytes) : undefined;
+    this.#bulk = { target: target ?? new TextSink(), sizeBytes, filled: 0 };
   }
 
   #expectArray(count: number): void {
@@ -106,7 +110,19 @@ export class RespReader {
 const LINE_END = "\r\n";
 /** A bulk string under way; `filled` counts the line end behind it too. */
 interface Bulk {
-  readonly bytes: Uint8Array;
-  readonly asText: boolean;
+  readonly target: BulkSink;
+  readonly sizeBytes: number;
   filled: number;
+}
+
+class TextSink implements BulkSink {
+  readonly #pieces: Buffer[] = [];
+
+  write(piece: Uint8Array): void {
+    this.#pieces.push(Buffer.from(piece)); // a copy
+  }
+
+  text(): string {
+    return Buffer.concat(this.#pieces).toString("utf8");
+  }
 }

@@ -6,6 +6,18 @@ import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 
 const missing = redisServerMissing();
 
+class ByteSink {
+  readonly bytes: Uint8Array;
+  #at = 0;
+  constructor(sizeBytes: number) {
+    this.bytes = new Uint8Array(sizeBytes);
+  }
+  write(piece: Uint8Array): void {
+    this.bytes.set(piece, this.#at);
+    this.#at += piece.length;
+  }
+}
+
 describe.skipIf(missing)(`RedisChannel${missing ? ` (skipped: ${missing})` : ""}`, () => {
   const closers: (() => unknown)[] = [];
   afterEach(async () => {
@@ -27,16 +39,17 @@ describe.skipIf(missing)(`RedisChannel${missing ? ` (skipped: ${missing})` : ""}
     return opened;
   };
   const bytes = (length: number, seed: number) => Uint8Array.from({ length }, (_, i) => (i * 31 + seed) % 251);
-  const room = (sizeBytes: number) => new Uint8Array(sizeBytes);
+  const target = (sizeBytes: number) => new ByteSink(sizeBytes);
+  const bytesOf = (reply: unknown): Uint8Array => (reply as ByteSink).bytes;
 
   test("bytes of any size come back as they were sent, in order, with many commands in flight", async () => {
     const redis = channel((await server()).url);
     const sizes = [0, 1, 15, 4096, 65_535, 65_536, 262_143, 1_500_000];
     const written = await Promise.all(sizes.map((size, i) => redis.send(["SET", `k${i}`, bytes(size, i)])));
     expect(written).toEqual(sizes.map(() => "OK"));
-    const read = await Promise.all(sizes.map((_, i) => redis.send(["GET", `k${i}`], room)));
-    for (const [i, size] of sizes.entries()) expect(Buffer.compare(read[i] as Uint8Array, bytes(size, i))).toBe(0);
-    expect(await redis.send(["GET", "absent"], room)).toBe(null);
+    const read = await Promise.all(sizes.map((_, i) => redis.send(["GET", `k${i}`], { target })));
+    for (const [i, size] of sizes.entries()) expect(Buffer.compare(bytesOf(read[i]), bytes(size, i))).toBe(0);
+    expect(await redis.send(["GET", "absent"], { target })).toBe(null);
     await expect(redis.send(["LPUSH", "k0", "x"])).rejects.toThrow(/WRONGTYPE/);
     expect(await redis.send(["GET", "k1"])).toBe("\0".replace("\0", String.fromCharCode(bytes(1, 1)[0]!)));
   });
@@ -47,11 +60,11 @@ describe.skipIf(missing)(`RedisChannel${missing ? ` (skipped: ${missing})` : ""}
     await redis.send(["SET", "big", bytes(900_000, 7)]);
     proxy.dropAfterBytes(300_000); // every new connection ends in the middle of the value
     proxy.drop();
-    const waiting = Promise.all([redis.send(["GET", "big"], room), redis.send(["INCRBY", "n", 0])]);
+    const waiting = Promise.all([redis.send(["GET", "big"], { target }), redis.send(["INCRBY", "n", 0])]);
     await expect.poll(() => proxy.accepted).toBeGreaterThan(2);
     proxy.dropAfterBytes(undefined);
     const [value, n] = await waiting;
-    expect(Buffer.compare(value as Uint8Array, bytes(900_000, 7))).toBe(0);
+    expect(Buffer.compare(bytesOf(value), bytes(900_000, 7))).toBe(0);
     expect(n).toBe(0);
   });
 
@@ -86,6 +99,41 @@ describe.skipIf(missing)(`RedisChannel${missing ? ` (skipped: ${missing})` : ""}
       await expect(failure).rejects.toThrow(/redis\.sock refuses us/);
       await expect(failure).rejects.not.toThrow(/"wrong"/);
     }
+  });
+
+  test("an argument in pieces is one argument", async () => {
+    const redis = channel((await server()).url);
+    await redis.send(["SET", "k", [bytes(10, 1), bytes(0, 0), bytes(300_000, 2)]]);
+    const value = bytesOf(await redis.send(["GET", "k"], { target }));
+    expect(Buffer.compare(value, Buffer.concat([bytes(10, 1), bytes(300_000, 2)]))).toBe(0);
+  });
+
+  test("memory that was taken back may change at once: what arrives is what it was", async () => {
+    const proxy = await proxied();
+    const redis = channel(proxy.url);
+    await redis.send(["PING"]);
+    proxy.hold(true); // most of it stays in this process
+    const memory = bytes(4_000_000, 3);
+    const owner = {};
+    const writes = ["a", "b"].map((key) => redis.send(["SET", key, memory], { owner }));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    redis.detach(owner);
+    memory.fill(0);
+    proxy.hold(false);
+    expect(await Promise.all(writes)).toEqual(["OK", "OK"]);
+    for (const key of ["a", "b"]) {
+      const value = bytesOf(await redis.send(["GET", key], { target }));
+      expect(Buffer.compare(value, bytes(4_000_000, 3))).toBe(0);
+    }
+    await expect(redis.send(["SET", "c", memory], { owner })).rejects.toThrow(CancelledError);
+  });
+
+  test("a script is known by its hash, and again after the server forgot it", async () => {
+    const redis = channel((await server()).url);
+    const script = { name: "add", lua: "return ARGV[1] + 1 -- a script of this test" };
+    expect(await redis.evaluate(script, [], [4])).toBe(5);
+    await redis.send(["SCRIPT", "FLUSH"]);
+    expect(await redis.evaluate(script, [], [5])).toBe(6);
   });
 
   test("close rejects what waits and every later command", async () => {

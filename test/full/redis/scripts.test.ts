@@ -165,7 +165,7 @@ describe.skipIf(missing)(`scripts${missing ? ` (skipped: ${missing})` : ""}`, ()
     });
 
     test("writes of the current generation pass, of any other and without a fence they are refused and leave nothing", async () => {
-      const payload = Uint8Array.of(1, 2, 3);
+      const payload = [Uint8Array.of(1), Uint8Array.of(2, 3)];
       expect(await writeFenced(channel, at("1-a", "5/x"), payload)).toBe("refused");
       await raise(1, "1-a");
       expect(await writeFenced(channel, at("1-a", "5/x"), payload)).toBe("written");
@@ -181,7 +181,7 @@ describe.skipIf(missing)(`scripts${missing ? ` (skipped: ${missing})` : ""}`, ()
 
     test("every key has a time to live", async () => {
       await raise(1, "1-a");
-      await writeFenced(channel, at("1-a", "5/x"), Uint8Array.of(1));
+      await writeFenced(channel, at("1-a", "5/x"), [Uint8Array.of(1)]);
       await release("1-a", 0);
       const found = await keys();
       expect(found.length).toBe(6);
@@ -190,7 +190,7 @@ describe.skipIf(missing)(`scripts${missing ? ` (skipped: ${missing})` : ""}`, ()
 
     test("values go when the last rank has released them, and a release said twice counts once", async () => {
       await raise(1, "1-a");
-      await Promise.all([0, 1, 2].map((i) => writeFenced(channel, at("1-a", `5/${i}`, i), Uint8Array.of(i))));
+      await Promise.all([0, 1, 2].map((i) => writeFenced(channel, at("1-a", `5/${i}`, i), [Uint8Array.of(i)])));
       expect(await release("1-a", 0)).toBe("released");
       expect(await release("1-a", 0)).toBe("released");
       expect((await keys()).filter((key) => key.includes(":v:")).length).toBe(3);
@@ -203,7 +203,7 @@ describe.skipIf(missing)(`scripts${missing ? ` (skipped: ${missing})` : ""}`, ()
     test("deleting takes what the registry names under the prefix, in batches, and nothing else", async () => {
       await raise(1, "1-a");
       const writes = Array.from({ length: 700 }, (_, i) =>
-        writeFenced(channel, at("1-a", `5/${i}`, i), Uint8Array.of(1)),
+        writeFenced(channel, at("1-a", `5/${i}`, i), [Uint8Array.of(1)]),
       );
       await Promise.all(writes);
       await redis.command(["SET", `${prefix}mine`, "1"]);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { CancelledError, EnvironmentError, PeerLostError } from "@gmc/core";
 import type { CallMetrics } from "../collective.ts";
 import type { ValueStore } from "./value-store.ts";
@@ -34,6 +35,7 @@ export class Call {
     this.#kind = kind;
     this.tag = tag;
     this.signal = this.#controller.signal;
+    setMaxListeners(0, this.signal); // one a value that is waited for
     this.#stores = stores;
     this.#timer = setTimeout(() => this.abort(this.#timeOut()), timeoutMs);
     const cancel = (): void => {
@@ -44,13 +46,11 @@ export class Call {
     this.#stopListening = () => signal?.removeEventListener("abort", cancel);
   }
 
-  /** A value of another rank, waiting for it. */
-  async take(store: ValueStore, name: string, rank: number): Promise<Uint8Array> {
+  /** Notes that a value of another rank is waited for, while `wait` does. */
+  async waitFor(store: ValueStore, name: string, rank: number, wait: () => Promise<void>): Promise<void> {
     this.#waitingFor.set(name, { rank, store });
-    const value = await store.take(name, this.signal);
+    await wait();
     this.#waitingFor.delete(name);
-    this.bytesIn += value.length;
-    return value;
   }
 
   /**
@@ -79,8 +79,8 @@ export class Call {
   }
 
   /**
-   * Waits until all parts have ended or the first has failed, and gives that failure. What is still on its way after a
-   * failure works on buffers of the pool alone.
+   * Waits until all parts have ended or the first has failed, and gives that failure. Nothing touches the caller's memory
+   * afterwards.
    */
   async finish(parts: readonly Promise<void>[]): Promise<CallMetrics> {
     const aborted = new Promise<never>((_, reject) => {
@@ -92,6 +92,7 @@ export class Call {
       await Promise.race([Promise.all(parts), aborted]);
     } catch (error) {
       this.abort(error instanceof Error ? error : new Error(String(error)));
+      for (const store of this.#stores) store.detach(this);
       throw this.signal.reason;
     } finally {
       clearTimeout(this.#timer);

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { StaleGenerationError } from "@gmc/core";
 import type { RedisChannel, RedisReply } from "@gmc/redis";
 import { OVER } from "@gmc/redis";
@@ -77,6 +78,7 @@ export class Door {
           this.#announce(fields);
         }
       }
+      await nextTurn(); // what is read in this turn of the event loop may be followed by more: ask once for all of it
     }
   }
 

@@ -1,10 +1,9 @@
 import { CancelledError, StaleGenerationError } from "@gmc/core";
 import type { GenerationKeys, RunKeys } from "@gmc/protocol";
 import { runKeys } from "@gmc/protocol";
-import type { RedisAddress } from "@gmc/redis";
+import type { BulkSink, RedisAddress } from "@gmc/redis";
 import { describeAddress, RedisChannel, readFence, releaseValues, writeFenced } from "@gmc/redis";
 import { scopeOf } from "../tag-book.ts";
-import type { BufferPool } from "./buffer-pool.ts";
 import { DOOR_BLOCK_MS, Door } from "./door.ts";
 
 export interface ValueStoreOptions {
@@ -15,10 +14,9 @@ export interface ValueStoreOptions {
   readonly rank: number;
   readonly ranks: number;
   readonly guardMs: number;
-  readonly pool: BufferPool;
 }
 
-/** Reads in pieces of this size; larger ones are out of the cache before they are copied on. */
+/** Reads in pieces of this size; larger ones are out of the cache before they are used. */
 const READ_BYTES = 256 * 1024;
 
 /**
@@ -55,49 +53,48 @@ export class ValueStore {
   }
 
   /**
-   * Writes a value and announces it; `payload` is the caller's again when this settles.
+   * Writes a value and announces it. The pieces are sent from where they are: they are the caller's again when this
+   * settles, or after `detach` of their owner.
    *
    * @throws {StaleGenerationError} when the generation is over
    */
-  async write(name: string, door: number | "all", payload: Uint8Array): Promise<void> {
+  async write(name: string, door: number | "all", pieces: readonly Uint8Array[], owner: object): Promise<void> {
     const { generation, rank, guardMs } = this.#options;
     const slot = this.#freeSlots.pop() ?? this.#slots++;
-    const outcome = await writeFenced(
-      this.#writer,
-      {
-        fence: this.#run.fence,
-        generation,
-        name,
-        key: this.#keys.value(name),
-        stage: this.#keys.stage(rank, slot),
-        values: this.#keys.values(scopeOf(name)),
-        registry: this.#run.registry,
-        door: this.#keys.door(door),
-        guardMs,
-      },
-      payload,
-    );
+    const value = {
+      fence: this.#run.fence,
+      generation,
+      name,
+      key: this.#keys.value(name),
+      stage: this.#keys.stage(rank, slot),
+      values: this.#keys.values(scopeOf(name)),
+      registry: this.#run.registry,
+      door: this.#keys.door(door),
+      guardMs,
+    };
+    const outcome = await writeFenced(this.#writer, value, pieces, owner);
     this.#freeSlots.push(slot);
     if (outcome === "refused") throw await this.#stale();
   }
 
-  /** A value that another rank writes, waiting for it; the buffer is of the pool and the caller's to release. */
-  async take(name: string, signal: AbortSignal): Promise<Uint8Array> {
+  /** Lets go of the memory of an owner that does not wait for its writes. */
+  detach(owner: object): void {
+    this.#writer.detach(owner);
+  }
+
+  /** Reads a value that another rank writes, waiting for it; `target` may be asked again from the start. */
+  async take(name: string, signal: AbortSignal, target: (sizeBytes: number) => BulkSink): Promise<void> {
     for (;;) {
       await this.#door.wait(name, signal);
-      const value = await this.read(name);
-      if (signal.aborted) {
-        if (value) this.#options.pool.release(value);
-        throw signal.reason;
-      }
-      if (value) return value;
+      const found = await this.read(name, target);
+      signal.throwIfAborted();
+      if (found) return;
     }
   }
 
-  /** A value that is there, or null; the buffer is of the pool and the caller's to release. */
-  async read(name: string): Promise<Uint8Array | null> {
-    const room = (sizeBytes: number) => this.#options.pool.acquire(sizeBytes);
-    return (await this.#reader.send(["GET", this.#keys.value(name)], room)) as Uint8Array | null;
+  /** Reads a value if it is there. */
+  async read(name: string, target: (sizeBytes: number) => BulkSink): Promise<boolean> {
+    return (await this.#reader.send(["GET", this.#keys.value(name)], { target })) !== null;
   }
 
   /** Says that this rank needs nothing under the scope any more. @throws {StaleGenerationError} when the generation is over */

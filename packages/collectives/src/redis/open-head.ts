@@ -1,15 +1,27 @@
 import { DataError, ShapeError } from "@gmc/core";
 import type { ValueHeader } from "@gmc/protocol";
-import { decodeValue } from "@gmc/protocol";
+import { decodeHead } from "@gmc/protocol";
 
 /**
- * Where the payload of a received value begins, after checking that it is the one that was asked for.
+ * Where the payload of a received value begins, after checking that it is the one that was asked for; undefined while
+ * not enough of it is here.
  *
+ * @param bytes      the value's beginning
+ * @param sizeBytes  of the whole value
+ * @param rank       of who wrote it, for errors
  * @throws {ShapeError} when the other rank's vector has another length
  * @throws {DataError} for anything else
  */
-export function openValue(bytes: Uint8Array, name: string, rank: number, expected: ValueHeader): number {
-  const { header, payloadOffset } = decodeValue(bytes, name);
+export function openHead(
+  bytes: Uint8Array,
+  sizeBytes: number,
+  name: string,
+  rank: number,
+  expected: ValueHeader,
+): number | undefined {
+  const head = decodeHead(bytes, sizeBytes, name);
+  if (!head) return undefined;
+  const { header } = head;
   if (header.total !== expected.total) {
     throw new ShapeError(`"${expected.tag}", rank ${rank}`, [expected.total], [header.total]);
   }
@@ -19,5 +31,5 @@ export function openValue(bytes: Uint8Array, name: string, rank: number, expecte
     const text = `Value ${name} of rank ${rank}: expected ${field} ${value}, received ${received}; run every worker with the same settings.`;
     throw new DataError(text, { name, rank, field, expected: value, received });
   }
-  return payloadOffset;
+  return head.payloadOffset;
 }

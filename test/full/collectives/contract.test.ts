@@ -1,0 +1,23 @@
+import { openRedis, redisMissing, startRedisServer } from "@gmc/testkit";
+import { afterAll, beforeAll, describe } from "vitest";
+import { describeCollective } from "../../../packages/collectives/src/describe-collective.testing.ts";
+import { openRedisGroup } from "./redis-group.ts";
+
+const missing = redisMissing();
+const note = missing ? ` (skipped: ${missing})` : "";
+
+describe.skipIf(missing)(`over Redis${note}`, () => {
+  const urls: string[] = [];
+  const closers: (() => Promise<void>)[] = [];
+  beforeAll(async () => {
+    const servers = [await openRedis(), await startRedisServer(), await startRedisServer()];
+    urls.push(...servers.map(({ url }) => url));
+    closers.push(...servers.map((server) => () => server.close()));
+  });
+  afterAll(() => Promise.all(closers.map((close) => close())));
+
+  describeCollective("redis", (shares, options) => openRedisGroup(urls.slice(0, 1), shares, options));
+  describeCollective("redis, three servers, small chunks", (shares, options) =>
+    openRedisGroup(urls, shares, { ...options, chunkBytes: 24_000 }),
+  );
+});
