@@ -22,6 +22,39 @@ const Classifier = z
   })
   .readonly();
 
+const Alignment = z
+  .strictObject({
+    rays: z.int().min(1).max(65535).default(10_000).describe("Random lines through every point (T)."),
+    samples: z
+      .int()
+      .positive()
+      .default(10_000)
+      .describe("Test samples at most, drawn by the seed without replacement."),
+    seed: z.int().min(0).optional().describe("Of the drawn samples and of the lines; absent: the run's."),
+    sphereCoverage: z
+      .number()
+      .positive()
+      .max(1)
+      .default(1)
+      .describe("Below 1 a point keeps its shortest edges until they cover this share of directions."),
+    minClusterSize: z.int().min(2).default(10).describe("Points that a component has at least."),
+    componentConsistency: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0)
+      .describe("A component is fundamental when its consistency is above this, and its quality above the next."),
+    componentQuality: z.number().min(0).lt(1).default(0).describe("See componentConsistency."),
+    decimals: z
+      .int()
+      .min(0)
+      .max(7)
+      .default(4)
+      .describe("A modality with few different codes is judged by these, rounded to so many decimals, each once."),
+    threads: z.int().min(0).max(1024).default(0).describe("0 is one a core. The result does not depend on it."),
+  })
+  .readonly();
+
 /** The section `evaluation` of a run's configuration. */
 export const EvaluationConfig = z
   .strictObject({
@@ -41,6 +74,9 @@ export const EvaluationConfig = z
       .readonly()
       .prefault({})
       .describe("Recall of a sample from another modality's code, where there are no labels."),
+    alignment: Alignment.prefault({}).describe(
+      "Delaunay component analysis: do codes of one modality lie where complete ones lie?",
+    ),
     rows: z.int().positive().default(256).describe("Samples encoded at a time."),
   })
   .readonly();
