@@ -6,10 +6,10 @@ import type { Value } from "./ir/value.ts";
 import { reshape, slice } from "./ir/views.ts";
 import type { AdamPowers, FlatMemory } from "./kernels/flat-memory.ts";
 import { adamFactors } from "./kernels/flat-memory.ts";
-import { tensorNames } from "./model-graph.ts";
 import type { Program } from "./onnx/emit.ts";
 import { emitProgram } from "./onnx/emit.ts";
 import type { Binding, Place, Runner, Session } from "./runners/runner.ts";
+import { tensorNames } from "./tensor-names.ts";
 
 /** The vectors of a training state, each [P]. */
 const VECTORS = ["parameters", "firstMoment", "secondMoment"] as const;

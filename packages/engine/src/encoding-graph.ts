@@ -1,9 +1,10 @@
 import type { Encoder, Inputs, Model, Present } from "@gmc/core";
 import { allocateInputs, copyInputs } from "./input-blocks.ts";
 import type { EncodingProgram } from "./model-graph.ts";
-import { tensorNames, traceEncoding } from "./model-graph.ts";
+import { traceEncoding } from "./model-graph.ts";
 import { allocateBlock } from "./runners/blocks.ts";
 import type { Binding, Block, Place, Runner, Session } from "./runners/runner.ts";
+import { tensorNames } from "./tensor-names.ts";
 
 /** A model traced and compiled for encoding a fixed number of rows from fixed modalities. */
 export class EncodingGraph implements Encoder {

@@ -1,7 +1,7 @@
 import type { InputSpec, Inputs } from "@gmc/core";
 import { sizeOf } from "@gmc/core";
-import { tensorNames } from "./model-graph.ts";
 import type { Block } from "./runners/runner.ts";
+import { tensorNames } from "./tensor-names.ts";
 
 /** Arrays for a graph's inputs, by their names in its programs; for `copyInputs`. */
 export const allocateInputs = (specs: readonly InputSpec[]): ReadonlyMap<string, Block> =>

@@ -2,7 +2,9 @@ import type { Model } from "@gmc/core";
 import { supervisedContractModel, variationalContractModel } from "@gmc/testkit";
 import * as tf from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
+import type { TrainingProgram } from "./model-graph.ts";
 import { traceEncoding, traceTraining } from "./model-graph.ts";
+import { isGradient } from "./tensor-names.ts";
 
 /** A model of one parameter; `forward` is what a test is about. */
 const modelOf = (forward: Model["forward"], buffers: Model["buffers"] = []): Model => ({
@@ -19,21 +21,62 @@ const modelOf = (forward: Model["forward"], buffers: Model["buffers"] = []): Mod
 const code = (p: Record<string, tf.Tensor>, x: Record<string, tf.Tensor>) =>
   tf.matMul(x.x as tf.Tensor2D, p.w as tf.Tensor2D);
 
+const programsOf = ({ backward }: TrainingProgram) => backward.flatMap(({ program }) => program ?? []);
+const namesOf = (specs: readonly { name: string }[]) => specs.map(({ name }) => name);
+
 test("the forward keeps what the backward needs, and the backward computes none of it again", () => {
-  const { forward, backward } = traceTraining(supervisedContractModel(), 4);
-  const saved = backward?.inputs.filter(({ name }) => name.startsWith("saved/")) ?? [];
+  const program = traceTraining(supervisedContractModel(), 4);
+  const backward = programsOf(program);
+  const inputs = backward.flatMap((part) => namesOf(part.inputs));
+  const saved = inputs.filter((name) => name.startsWith("saved/"));
   expect(saved.length).toBeGreaterThan(0);
-  expect(forward.outputs.map(({ name }) => name)).toEqual(expect.arrayContaining(saved.map(({ name }) => name)));
-  expect(backward?.operations.Tanh).toBeUndefined();
-  expect(forward.operations).toMatchObject({ Tanh: 2, Log: 1 });
-  expect(backward?.operations.Log).toBeUndefined();
-  expect(backward?.inputs.map(({ name }) => name)).toEqual(expect.arrayContaining(["dz", "localWeight"]));
+  const made = [program.forward, ...backward].flatMap(({ outputs }) => namesOf(outputs));
+  expect(made).toEqual(expect.arrayContaining(saved));
+  expect(new Set(made).size).toBe(made.length);
+  expect(program.forward.operations).toMatchObject({ Tanh: 2, Log: 1 });
+  for (const { operations } of backward) expect(operations).not.toMatchObject({ Tanh: expect.anything() });
+  for (const { operations } of backward) expect(operations).not.toMatchObject({ Log: expect.anything() });
+  expect(inputs).toEqual(expect.arrayContaining(["dz", "localWeight"]));
+});
+
+test("every part has a backward of its own; those whose weights others read come first, of the rest the largest", () => {
+  const parts = ["small", "large", "head"];
+  const widths = [2, 7, 3];
+  const model: Model = {
+    parameters: parts.map((part, i) => ({
+      name: `${part}.w`,
+      shape: part === "head" ? [9, 3] : [3, widths[i] ?? 0],
+      initialiser: { kind: "constant", value: 1 },
+      part,
+    })),
+    buffers: [],
+    modalities: [],
+    inputs: (rows) => [{ name: "x", shape: [rows, 3], source: { kind: "modality" } }],
+    forward(p, _buffers, x) {
+      const [small, large] = ["small", "large"].map((part) =>
+        tf.tanh(tf.matMul(x.x as tf.Tensor2D, p[`${part}.w`] as tf.Tensor2D)),
+      );
+      const joined = tf.concat([small as tf.Tensor2D, large as tf.Tensor2D], 1);
+      return { localLoss: tf.mean(tf.square(tf.matMul(joined, p["head.w"] as tf.Tensor2D))) };
+    },
+    encode: () => {
+      throw new Error("not encoded here");
+    },
+  };
+  const program = traceTraining(model, 4);
+  expect(program.backward.map(({ range }) => range)).toEqual([
+    { start: 27, end: 54 },
+    { start: 6, end: 27 },
+    { start: 0, end: 6 },
+  ]);
+  const gradients = programsOf(program).map(({ outputs }) => namesOf(outputs).filter((name) => isGradient(name)));
+  expect(gradients).toEqual([["gradient/head.w"], ["gradient/large.w"], ["gradient/small.w"]]);
 });
 
 test("a model without embeddings has no dz, one with buffers gives their statistics", () => {
   const program = traceTraining(variationalContractModel(), 4);
   expect(program.embeddingsShape).toBeUndefined();
-  expect(program.backward?.inputs.map(({ name }) => name)).not.toContain("dz");
+  expect(programsOf(program).flatMap(({ inputs }) => namesOf(inputs))).not.toContain("dz");
   expect(program.forward.outputs.map(({ name }) => name)).toEqual(
     expect.arrayContaining(["localLoss", "statistics/encoder.norm.mean", "statistics/encoder.norm.variance"]),
   );
@@ -45,7 +88,10 @@ test("parameters that the objective does not read are left to be zero", () => {
     2,
   );
   expect(program.zeroGradient).toEqual([{ start: 6, end: 11 }]);
-  expect(program.backward?.outputs.map(({ name }) => name)).toEqual(["gradient/w"]);
+  expect(program.backward.map(({ program }) => program && namesOf(program.outputs))).toEqual([
+    ["gradient/w"],
+    undefined,
+  ]);
 });
 
 test("a model with nothing to train on has no backward", () => {
@@ -53,7 +99,7 @@ test("a model with nothing to train on has no backward", () => {
     modelOf((_p, _buffers, x) => ({ localLoss: tf.mean(x.x as tf.Tensor) as tf.Scalar })),
     2,
   );
-  expect(program.backward).toBeUndefined();
+  expect(programsOf(program)).toEqual([]);
 });
 
 test("an encoding reads only the modalities that are present", () => {

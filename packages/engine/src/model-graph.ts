@@ -1,36 +1,21 @@
 import type { InputSpec, Model, Present, Range, Shape, Tensors } from "@gmc/core";
 import { ShapeError, sameShape, TraceError, tensorLayout } from "@gmc/core";
 import * as tf from "@tensorflow/tfjs-core";
-import { savedValues } from "./ir/cut.ts";
+import { cutByPart } from "./backward-parts.ts";
 import type { Value } from "./ir/value.ts";
 import { uniformOf } from "./ir/value.ts";
 import type { Program } from "./onnx/emit.ts";
 import { emitProgram } from "./onnx/emit.ts";
+import { tensorNames } from "./tensor-names.ts";
 import type { Tracing } from "./trace/trace.ts";
 import { trace } from "./trace/trace.ts";
-
-/** Names of a program's tensors, by what they are. */
-export const tensorNames = {
-  parameter: (name: string) => `parameter/${name}`,
-  buffer: (name: string) => `buffer/${name}`,
-  input: (name: string) => `input/${name}`,
-  gradient: (name: string) => `gradient/${name}`,
-  statistics: (name: string) => `statistics/${name}`,
-  output: (name: string) => `output/${name}`,
-  saved: (id: number) => `saved/${id}`,
-  embeddings: "embeddings",
-  localLoss: "localLoss",
-  dz: "dz",
-  localWeight: "localWeight",
-  code: "code",
-} as const;
 
 /** A model's training step for one number of rows, cut at the embeddings. */
 export interface TrainingProgram {
   /** Parameters, buffers and inputs → embeddings, local loss, statistics and what the backward saves. */
   readonly forward: Program;
-  /** What was saved, dz and localWeight → gradients. Absent where no parameter gets a gradient. */
-  readonly backward?: Program;
+  /** What was saved, dz and localWeight → gradients: one program a part, in the order in which they run. */
+  readonly backward: readonly PartProgram[];
   readonly inputs: readonly InputSpec[];
   /** [M+1, rows, d], where the model has embeddings. */
   readonly embeddingsShape?: Shape;
@@ -38,6 +23,14 @@ export interface TrainingProgram {
   readonly hasStatistics: boolean;
   /** Ranges of the flat gradient that no program writes: parameters that the objective does not depend on. */
   readonly zeroGradient: readonly Range[];
+}
+
+/** The backward of one part of a model. */
+export interface PartProgram {
+  /** The part's place in the flat gradient. */
+  readonly range: Range;
+  /** Gives the gradients and what later parts are given. Absent where the objective does not read the part. */
+  readonly program?: Program;
 }
 
 /** A model's encoding for one number of rows and one set of modalities. */
@@ -49,7 +42,7 @@ export interface EncodingProgram {
 
 /**
  * Traces `model.forward` on `rows` rows and its gradient by tfjs's autodiff, seeded as that of
- * Σ embeddings·dz + localWeight·localLoss, and cuts the graph into a forward and a backward program.
+ * Σ embeddings·dz + localWeight·localLoss, and cuts the graph into a forward program and a backward program a part.
  *
  * @throws {TraceError} when the model cannot be traced, or gives neither embeddings nor a local loss
  * @throws {ShapeError} when the embeddings or statistics do not have the shapes that the model declares
@@ -62,18 +55,23 @@ export function traceTraining(model: Model, rows: number): TrainingProgram {
   for (const { name, start, end } of tensorLayout(model.parameters).entries) {
     const gradient = gradients.get(name);
     if (!gradient || uniformOf(gradient) === 0) zeroGradient.push({ start, end });
-    else wanted.set(tensorNames.gradient(name), gradient);
+    else wanted.set(name, gradient);
   }
-  const cut = new Map<Value, string>();
-  const named = new Map([...results].map(([name, value]) => [value, name]));
-  for (const value of savedValues(graph, [...wanted.values()], cotangents, data)) {
-    cut.set(value, named.get(value) ?? tensorNames.saved(value.id));
-  }
-  const forward = new Map([...results, ...[...cut].map(([value, name]) => [name, value] as const)]);
+  const parts = cutByPart(graph, model, wanted, cotangents, data);
+  const handed = new Set(parts.flatMap((part) => part.handed));
+  const names = new Map([...results].map(([name, value]) => [value, name]));
+  const nameOf = (value: Value) => names.get(value) ?? tensorNames.saved(value.id);
+  const named = (values: Iterable<Value>) => [...values].map((value) => [nameOf(value), value] as const);
+  const saved = new Set(parts.flatMap(({ given }) => given).filter((value) => !handed.has(value)));
   const embeddings = results.get(tensorNames.embeddings);
   return {
-    forward: emitProgram(graph, forward),
-    ...(wanted.size > 0 ? { backward: emitProgram(graph, wanted, cut) } : {}),
+    forward: emitProgram(graph, new Map([...results, ...named(saved)])),
+    backward: parts.map(({ range, gradients, given, handed }) => {
+      if (gradients.size === 0) return { range };
+      const own = [...gradients].map(([name, value]) => [tensorNames.gradient(name), value] as const);
+      const cut = new Map(given.map((value) => [value, nameOf(value)]));
+      return { range, program: emitProgram(graph, new Map([...own, ...named(handed)]), cut) };
+    }),
     inputs: model.inputs(rows, "train"),
     ...(embeddings ? { embeddingsShape: embeddings.shape } : {}),
     hasLocalLoss: results.has(tensorNames.localLoss),

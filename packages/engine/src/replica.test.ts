@@ -66,19 +66,35 @@ test("the gradient is linear in dz and in the local weight", async () => {
   expect(Math.hypot(...local)).toBeGreaterThan(0);
 });
 
-test("parts finish in one fixed order and cover the gradient", async () => {
+test("parts finish in one fixed order and cover the gradient, each before the next is computed", async () => {
   const compiled = await replica.compile(ROWS);
   await compiled.forward(0, inputs(1));
+  const gradient = new Float32Array(length).fill(Number.NaN);
   const parts: string[] = [];
-  let released = 0;
-  await compiled.backward(0, { dz, localWeight: 1 }, new Float32Array(length), async ({ start, end }) => {
+  let [released, covered] = [0, 0];
+  await compiled.backward(0, { dz, localWeight: 1 }, gradient, async ({ start, end }) => {
     parts.push(`${start}-${end}`);
+    covered += end - start;
+    expect(gradient.subarray(start, end).every(Number.isFinite)).toBe(true);
+    expect(gradient.filter(Number.isFinite)).toHaveLength(covered);
     await new Promise((resolve) => setTimeout(resolve, 5));
     released++;
   });
-  expect(parts).toEqual(["0-131", "131-187", "187-371", "371-416", "416-434"]);
-  expect(parts.at(-1)).toContain(String(length));
+  expect(parts).toEqual(["416-434", "371-416", "187-371", "0-131", "131-187"]);
+  expect(covered).toBe(length);
   expect(released).toBe(parts.length);
+});
+
+test("a part that cannot be taken fails the backward, after the others", async () => {
+  const compiled = await replica.compile(ROWS);
+  await compiled.forward(0, inputs(1));
+  let taken = 0;
+  const refused = compiled.backward(0, { dz, localWeight: 1 }, new Float32Array(length), async ({ end }) => {
+    taken++;
+    if (end === length) throw new Error("no room");
+  });
+  await expect(refused).rejects.toThrow("no room");
+  expect(taken).toBe(5);
 });
 
 test("a gradient array is written whole, whatever was in it", async () => {

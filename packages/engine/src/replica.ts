@@ -189,7 +189,7 @@ class OnnxReplica implements Replica {
       rows,
       runner: this.#runner.name,
       forward: forward.operations,
-      backward: backward?.operations ?? {},
+      backward: backward.map(({ program }) => program?.operations ?? {}),
       ms: Math.round(performance.now() - started),
     });
     return graph;

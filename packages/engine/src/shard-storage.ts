@@ -1,14 +1,25 @@
-import type { Cotangent, Inputs, Model, ShardForward } from "@gmc/core";
+import type { Cotangent, Inputs, Model, Range, ShardForward } from "@gmc/core";
 import { sizeOf, tensorLayout } from "@gmc/core";
 import { allocateInputs, copyInputs } from "./input-blocks.ts";
 import type { TrainingProgram } from "./model-graph.ts";
-import { tensorNames } from "./model-graph.ts";
 import { allocateBlock } from "./runners/blocks.ts";
 import type { Binding, Block, Place, Session } from "./runners/runner.ts";
 import { flatBlocks } from "./state-blocks.ts";
+import { isGradient, tensorNames } from "./tensor-names.ts";
 
 /** Gradient arrays whose bindings a shard keeps; a training loop alternates between a few. */
 const BOUND_GRADIENTS = 16;
+
+/** The backward of a part, ready to run; without a session where the part gets no gradient. */
+export interface PartSession {
+  readonly range: Range;
+  readonly session: Session | undefined;
+}
+
+interface BoundPart {
+  readonly range: Range;
+  readonly binding: Binding | undefined;
+}
 
 /** What a forward gives to its caller, beside the statistics. */
 const RESULTS: ReadonlySet<string> = new Set([tensorNames.embeddings, tensorNames.localLoss]);
@@ -25,8 +36,8 @@ export class ShardStorage {
   /** All tensors of both programs but the gradients. */
   readonly #places: ReadonlyMap<string, Place>;
   readonly #forward: Binding;
-  readonly #backward: Session | undefined;
-  readonly #gradients = new Map<Float32Array, Binding>();
+  readonly #backward: readonly PartSession[];
+  readonly #gradients = new Map<Float32Array, readonly BoundPart[]>();
   readonly #results: ShardForward;
   readonly #localLoss: Block | undefined;
   #ready = false;
@@ -37,7 +48,7 @@ export class ShardStorage {
     program: TrainingProgram,
     state: ReadonlyMap<string, Place>,
     forward: Session,
-    backward: Session | undefined,
+    backward: readonly PartSession[],
   ) {
     this.#model = model;
     this.#program = program;
@@ -51,6 +62,12 @@ export class ShardStorage {
     for (const output of program.forward.outputs) {
       if (RESULTS.has(output.name)) this.#blocks.set(output.name, allocateBlock(output));
       else if (!this.#blocks.has(output.name)) activations.set(output.name, forward.place(output));
+    }
+    for (const [i, { program: part }] of program.backward.entries()) {
+      for (const output of part?.outputs ?? []) {
+        const place = isGradient(output.name) ? undefined : backward[i]?.session?.place(output);
+        if (place) activations.set(output.name, place);
+      }
     }
     if (program.embeddingsShape) this.#blocks.set(tensorNames.dz, new Float32Array(sizeOf(program.embeddingsShape)));
     this.#blocks.set(tensorNames.localWeight, new Float32Array(1));
@@ -77,8 +94,15 @@ export class ShardStorage {
     return this.#localLoss ? { ...this.#results, localLoss: this.#localLoss[0] ?? Number.NaN } : this.#results;
   }
 
-  /** Uses up the activations: the next backward needs another forward. */
-  async backward(cotangent: Cotangent, gradient: Float32Array): Promise<void> {
+  /**
+   * Uses up the activations: the next backward needs another forward. Computes part after part, and settles when `onPart` has settled
+   * for all of them.
+   */
+  async backward(
+    cotangent: Cotangent,
+    gradient: Float32Array,
+    onPart: (part: Range) => Promise<void> = async () => {},
+  ): Promise<void> {
     this.#begin("backward");
     try {
       if (!this.#ready) {
@@ -89,7 +113,18 @@ export class ShardStorage {
       this.#setCotangent(cotangent);
       for (const { start, end } of this.#program.zeroGradient) gradient.fill(0, start, end);
       this.#ready = false;
-      await this.#bindingFor(gradient)?.run();
+      const sent: Promise<void>[] = [];
+      try {
+        for (const { range, binding } of this.#bindingsFor(gradient)) {
+          await binding?.run();
+          const taken = onPart(range);
+          taken.catch(() => {}); // thrown below; until then nobody waits for it
+          sent.push(taken);
+        }
+      } finally {
+        await Promise.allSettled(sent);
+      }
+      await Promise.all(sent);
     } finally {
       this.#running = false;
     }
@@ -97,7 +132,7 @@ export class ShardStorage {
 
   release(): void {
     this.#forward.release();
-    for (const binding of this.#gradients.values()) binding.release();
+    for (const bindings of this.#gradients.values()) releaseAll(bindings);
     this.#gradients.clear();
   }
 
@@ -119,20 +154,24 @@ export class ShardStorage {
     this.#blocks.get(tensorNames.localWeight)?.fill(localWeight);
   }
 
-  #bindingFor(gradient: Float32Array): Binding | undefined {
+  #bindingsFor(gradient: Float32Array): readonly BoundPart[] {
     const known = this.#gradients.get(gradient);
-    if (known || !this.#backward) return known;
+    if (known) return known;
     const blocks = new Map<string, Place>([
       ...this.#places,
       ...flatBlocks(this.#model.parameters, gradient, tensorNames.gradient),
     ]);
-    const binding = this.#backward.bind(blocks);
-    this.#gradients.set(gradient, binding);
+    const bindings = this.#backward.map(({ range, session }) => ({ range, binding: session?.bind(blocks) }));
+    this.#gradients.set(gradient, bindings);
     const [[oldest, unused] = []] = this.#gradients;
     if (this.#gradients.size > BOUND_GRADIENTS && oldest && unused) {
-      unused.release();
+      releaseAll(unused);
       this.#gradients.delete(oldest);
     }
-    return binding;
+    return bindings;
   }
 }
+
+const releaseAll = (bindings: readonly BoundPart[]): void => {
+  for (const { binding } of bindings) binding?.release();
+};

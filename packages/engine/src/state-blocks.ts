@@ -1,7 +1,7 @@
 import type { Model } from "@gmc/core";
 import { tensorLayout } from "@gmc/core";
-import { tensorNames } from "./model-graph.ts";
 import type { Block } from "./runners/runner.ts";
+import { tensorNames } from "./tensor-names.ts";
 
 /** The tensors of a flat vector as blocks that programs bind, by the name that `named` gives them: views, no copies. */
 export function flatBlocks(

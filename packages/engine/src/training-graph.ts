@@ -1,8 +1,9 @@
 import type { CompiledModel, Cotangent, Inputs, Model, Range, ShardForward } from "@gmc/core";
-import { partRanges, tensorLayout } from "@gmc/core";
+import { tensorLayout } from "@gmc/core";
 import type { TrainingProgram } from "./model-graph.ts";
 import { traceTraining } from "./model-graph.ts";
 import type { Place, Runner, Session } from "./runners/runner.ts";
+import type { PartSession } from "./shard-storage.ts";
 import { ShardStorage } from "./shard-storage.ts";
 
 /** A model traced and compiled for training shards of a fixed number of rows. */
@@ -12,8 +13,7 @@ export class TrainingGraph implements CompiledModel {
   readonly #program: TrainingProgram;
   readonly #state: ReadonlyMap<string, Place>;
   readonly #forward: Session;
-  readonly #backward: Session | undefined;
-  readonly #parts: readonly Range[];
+  readonly #backward: readonly PartSession[];
   readonly #gradientLength: number;
   readonly #shards = new Map<number, ShardStorage>();
   /** Gradients that a backward is writing. */
@@ -28,7 +28,10 @@ export class TrainingGraph implements CompiledModel {
   ): Promise<TrainingGraph> {
     const program = traceTraining(model, rows);
     const forward = await runner.open(program.forward);
-    const backward = program.backward && (await runner.open(program.backward));
+    const backward: PartSession[] = [];
+    for (const part of program.backward) {
+      backward.push({ range: part.range, session: part.program && (await runner.open(part.program)) });
+    }
     return new TrainingGraph(model, rows, program, state, forward, backward);
   }
 
@@ -38,7 +41,7 @@ export class TrainingGraph implements CompiledModel {
     program: TrainingProgram,
     state: ReadonlyMap<string, Place>,
     forward: Session,
-    backward: Session | undefined,
+    backward: readonly PartSession[],
   ) {
     this.rows = rows;
     this.#model = model;
@@ -46,7 +49,6 @@ export class TrainingGraph implements CompiledModel {
     this.#state = state;
     this.#forward = forward;
     this.#backward = backward;
-    this.#parts = [...partRanges(model.parameters).values()];
     this.#gradientLength = tensorLayout(model.parameters).length;
   }
 
@@ -81,17 +83,16 @@ export class TrainingGraph implements CompiledModel {
     }
     this.#written.add(gradient);
     try {
-      await storage.backward(cotangent, gradient);
+      await storage.backward(cotangent, gradient, onPart);
     } finally {
       this.#written.delete(gradient);
     }
-    if (onPart) await Promise.all(this.#parts.map((part) => onPart(part))); // one graph: all parts finish at once
   }
 
   async release(): Promise<void> {
     for (const storage of this.#shards.values()) storage.release();
     this.#shards.clear();
     await this.#forward.release();
-    await this.#backward?.release();
+    for (const { session } of this.#backward) await session?.release();
   }
 }

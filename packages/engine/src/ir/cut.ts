@@ -1,8 +1,6 @@
 import { sizeOf } from "@gmc/core";
-import type { Graph } from "./graph.ts";
-import { dependants, liveValues } from "./live.ts";
 import type { Node, Value } from "./value.ts";
-import { nodeOf, operandsOf } from "./value.ts";
+import { nodeOf } from "./value.ts";
 
 /** Operations that cost less to do again than their results cost to keep. */
 const CHEAP: ReadonlySet<string> = new Set([
@@ -25,34 +23,24 @@ function isCheap(value: Value, { operation, attributes: { axis } }: Node): boole
 }
 
 /**
- * The values that the backward half of a graph needs from its forward half and does not compute again: what is cheap (views,
- * gathers, ReLU's 0/1 mask) and what depends on parameters alone is recomputed from what is saved.
+ * The values that one part of a graph needs from what ran before it and does not compute again: what is cheap (views, gathers,
+ * ReLU's 0/1 mask) and what depends on parameters alone is recomputed from what is given.
  *
- * @param outputs     results of the backward half (gradients)
- * @param cotangents  inputs that only the backward half has
- * @param data        inputs that carry the batch
- * @returns           in the order of creation
+ * @param outputs  results of the part
+ * @param own      the values that the part computes itself
+ * @param varying  the values that depend on more than parameters
+ * @returns        in the order of creation
  */
-export function savedValues(
-  graph: Graph,
-  outputs: readonly Value[],
-  cotangents: Iterable<Value>,
-  data: Iterable<Value>,
-): Value[] {
-  const backward = dependants(graph.values, cotangents);
-  const fromData = dependants(graph.values, data);
+export function givenValues(outputs: Iterable<Value>, own: ReadonlySet<Value>, varying: ReadonlySet<Value>): Value[] {
   const seen = new Set<Value>();
-  const saved = new Set<Value>();
-  const open = [...outputs].filter((value) => !backward.has(value));
-  for (const value of liveValues(outputs)) {
-    if (backward.has(value)) open.push(...operandsOf(value).filter((operand) => !backward.has(operand)));
-  }
+  const given = new Set<Value>();
+  const open = [...outputs];
   for (let value = open.pop(); value; value = open.pop()) {
     const node = nodeOf(value);
     if (seen.has(value) || !node) continue;
     seen.add(value);
-    if (isCheap(value, node) || !fromData.has(value)) open.push(...node.inputs);
-    else saved.add(value);
+    if (own.has(value) || !varying.has(value) || isCheap(value, node)) open.push(...node.inputs);
+    else given.add(value);
   }
-  return [...saved].sort((a, b) => a.id - b.id);
+  return [...given].sort((a, b) => a.id - b.id);
 }
