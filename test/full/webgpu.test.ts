@@ -1,14 +1,151 @@
+import type { Model, Replica } from "@gmc/core";
+import { initialTrainState } from "@gmc/core";
 import { EngineConfig, openReplica } from "@gmc/engine";
-import { buildModel } from "@gmc/models";
-import { goldenSmallModel, supervisedContractModel, variationalContractModel } from "@gmc/testkit";
+import { buildModel, classifierModel } from "@gmc/models";
+import {
+  fixturePath,
+  fromTorch,
+  goldenSmall,
+  goldenSmallModel,
+  randomInputs,
+  readTensorFile,
+  relativeError,
+  scalarOf,
+  supervisedContractModel,
+  tensorOf,
+  variationalContractModel,
+} from "@gmc/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeReplica } from "../support/describe-replica.ts";
+import { expectClose, GoldenRun } from "../support/golden-run.ts";
+import { useSoftwareGpu } from "../support/software-gpu.ts";
 
-describeReplica(
-  "webgpu",
-  {
-    "supervised (local loss, masks, noise)": supervisedContractModel,
-    "variational (no embeddings, batch statistics)": variationalContractModel,
-    "small GMC": () => goldenSmallModel(buildModel),
-  },
-  (model, threads) => openReplica(model, EngineConfig.parse({ threads, device: "webgpu" })),
-);
+/**
+ * Against float64. SwiftShader computes in float32 as the CPU does; what is left is the order of sums and the exactness of
+ * exp and sqrt. The CPU's bar is 1e-5.
+ */
+const GRADIENT_TOLERANCE = 1e-5;
+/** After five Adam steps, which divide by tiny second moments and so enlarge rounding. */
+const TRAINED_TOLERANCE = 1e-4;
+
+const missing = useSoftwareGpu();
+const open = (model: Model, threads = 1, more = {}) =>
+  openReplica(model, EngineConfig.parse({ threads, device: "webgpu", ...more }));
+
+describe.skipIf(missing)(`webgpu on a software GPU${missing ? ` (skipped: ${missing})` : ""}`, () => {
+  // The device forgets its compiled shaders when nobody uses it any more, and compiling them is most of the work here.
+  let keeper: Replica | undefined;
+  beforeAll(async () => {
+    keeper = await open(tiny());
+  });
+  afterAll(() => keeper?.close());
+
+  describeReplica(
+    "onnxruntime on webgpu",
+    {
+      "supervised (local loss, masks, noise)": supervisedContractModel,
+      "variational (no embeddings, batch statistics)": variationalContractModel,
+      "small GMC": () => goldenSmallModel(buildModel),
+    },
+    open,
+  );
+
+  describe("the small golden model", () => {
+    const file = readTensorFile(fixturePath("small-model.safetensors"));
+    const [batch, shards] = [12, 4];
+    let run: GoldenRun;
+    beforeAll(async () => {
+      run = await GoldenRun.open(await goldenSmallModel(buildModel), goldenSmall, file, "webgpu");
+    });
+    afterAll(() => run?.replica.close());
+
+    test("embeddings, loss and every gradient are within 1e-5 of float64", async () => {
+      await run.reset();
+      const step = await run.step(batch, shards);
+      const reference = fromTorch(goldenSmall, file, `shards${shards}.grad.`);
+      expect(Object.keys(reference).sort()).toEqual(run.model.parameters.map(({ name }) => name).sort());
+      expectClose(run.gradients(step), reference, GRADIENT_TOLERANCE);
+      const z = tensorOf(file, `shards${shards}.z`).data;
+      expect(relativeError(step.embeddings ?? [], z)).toBeLessThan(GRADIENT_TOLERANCE);
+      expect(relativeError([step.loss], [scalarOf(file, `shards${shards}.loss`)])).toBeLessThan(GRADIENT_TOLERANCE);
+    });
+
+    test("five Adam steps on the device give the reference's losses, weights and evaluation codes", async () => {
+      await run.reset();
+      const losses = await run.train(batch, shards);
+      expect(relativeError(losses, tensorOf(file, `shards${shards}.losses`).data)).toBeLessThan(TRAINED_TOLERANCE);
+      const after = run.stateFrom(file, `shards${shards}.after5.`);
+      const state = await run.replica.read();
+      expect(state.step).toBe(5);
+      expect(relativeError(state.parameters, after.parameters)).toBeLessThan(TRAINED_TOLERANCE);
+      expect(relativeError(state.buffers, after.buffers)).toBeLessThan(TRAINED_TOLERANCE);
+      const codes = await run.evaluate(batch);
+      expect(relativeError(codes, tensorOf(file, `shards${shards}.eval.z`).data)).toBeLessThan(TRAINED_TOLERANCE);
+    });
+  });
+
+  test("a device's Adam follows the CPU's: decoupled decay, clipping, gradients that are zero", async () => {
+    const rule = { learningRate: 1e-2, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1, maxNorm: 0.5 };
+    const model = tiny();
+    const states = [];
+    for (const device of ["cpu", "webgpu"] as const) {
+      const replica = await openReplica(model, EngineConfig.parse({ threads: 1, device }));
+      const state = initialTrainState(model, 3);
+      await replica.write(state);
+      for (let step = 0; step < 4; step++) {
+        const gradient = state.parameters.map((_, i) => (i % 3 === 0 ? 0 : Math.sin(i + step)));
+        await replica.update(gradient, rule, new Float32Array(0));
+      }
+      states.push(await replica.read());
+      await replica.close();
+    }
+    const [cpu, device] = states;
+    expect(device?.beta2Power).toBe(cpu?.beta2Power);
+    for (const name of ["parameters", "firstMoment", "secondMoment"] as const) {
+      expect(relativeError(device?.[name] ?? [], cpu?.[name] ?? []), name).toBeLessThan(1e-6); // a few roundings a step
+    }
+  });
+
+  test("a gradient that is not finite changes nothing", async () => {
+    const model = tiny();
+    const replica = await open(model);
+    const state = initialTrainState(model, 3);
+    await replica.write(state);
+    const gradient = new Float32Array(state.parameters.length).fill(Number.NaN);
+    const rule = { learningRate: 1e-2, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0 };
+    await expect(replica.update(gradient, rule, new Float32Array(0))).rejects.toThrow(/not committed/);
+    expect(await replica.read()).toEqual(state);
+    await replica.close();
+  });
+
+  test("onnxruntime-node computes on the device, too", async () => {
+    const model = tiny();
+    const inputs = randomInputs(model.inputs(4, "train"), 5);
+    const losses = [];
+    for (const more of [{ device: "cpu" }, { runner: "onnxruntime-node" }]) {
+      const replica = await open(model, 1, more);
+      await replica.write(initialTrainState(model, 3));
+      const { localLoss = Number.NaN } = await (await replica.compile(4)).forward(0, inputs);
+      losses.push(localLoss);
+      await replica.close();
+    }
+    expect(relativeError([losses[1] ?? 0], [losses[0] ?? 0])).toBeLessThan(1e-6);
+  });
+
+  test("close gives the device's memory back, with what a shard was in the middle of", async () => {
+    const model = classifierModel({ inputDim: 512, widths: [1024], classes: 8 }); // 0.5 million parameters
+    const inputs = randomInputs(model.inputs(4, "train"), 5);
+    const cycle = async () => {
+      const replica = await open(model);
+      await replica.write(initialTrainState(model, 3));
+      await (await replica.compile(4)).forward(0, inputs);
+      await replica.close();
+    };
+    for (let i = 0; i < 3; i++) await cycle(); // the driver's own books
+    const before = process.memoryUsage().rss;
+    for (let i = 0; i < 8; i++) await cycle(); // 14 MB each in vectors and tensors of parameters
+    expect(process.memoryUsage().rss - before).toBeLessThan(56e6);
+  });
+});
+
+const tiny = (): Model => classifierModel({ inputDim: 6, widths: [5], classes: 3 });

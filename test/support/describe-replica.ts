@@ -7,7 +7,7 @@ import { compiledStep, movedBuffers } from "./compiled-step.ts";
 import type { Arrays } from "./eager-shard.ts";
 import { eagerEncode, eagerShard, useCpuBackend } from "./eager-shard.ts";
 
-/** Both sides are float32 and round in another order. */
+/** Both sides are float32 and round in another order; a device's exp, sqrt and division may be less exact, too. */
 const TOLERANCE = 1e-5;
 const RULE = { learningRate: 1e-2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
 

@@ -2,7 +2,7 @@ import type { ComputeDevice, Logger } from "@gmc/core";
 import { EnvironmentError } from "@gmc/core";
 import type { EngineConfig } from "./config.ts";
 import { openDevice } from "./runners/device-runner.ts";
-import { adapterText, hasCudaLibrary, searchDevice } from "./runners/device-search.ts";
+import { adapterText, searchDevice } from "./runners/device-search.ts";
 import type { DeviceKind } from "./runners/provider.ts";
 
 /** What is known of a device on this machine. */
@@ -36,12 +36,10 @@ export async function chooseDevice(wanted: EngineConfig["device"], logger: Logge
 }
 
 async function automaticDevice(): Promise<ComputeDevice> {
-  // Without the files there is nothing to open, and the libraries would print complaints.
-  if ((await hasCudaLibrary()) && (await findDevice("cuda")).works) return describe("cuda");
-  const { adapters } = await searchDevice("webgpu").catch(() => ({ adapters: [] }));
-  if (adapters?.every(({ type }) => type === "software")) return { kind: "cpu" };
-  const { works, software } = await findDevice("webgpu");
-  return works && !software ? describe("webgpu") : { kind: "cpu" };
+  if ((await findDevice("cuda")).works) return describe("cuda");
+  const { adapters } = await searchDevice("webgpu");
+  const real = adapters?.some(({ type }) => type !== "software") ?? true; // where nobody can ask, it is tried
+  return real && (await findDevice("webgpu")).works ? describe("webgpu") : { kind: "cpu" };
 }
 
 async function describe(kind: DeviceKind): Promise<ComputeDevice> {

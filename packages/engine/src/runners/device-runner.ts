@@ -2,7 +2,7 @@ import type { Program, TensorSpec } from "../onnx/emit.ts";
 import { placeOf } from "./blocks.ts";
 import type { CApiRunner, CApiSession } from "./c-api.ts";
 import { openCApi } from "./c-api.ts";
-import { explainDevice } from "./device-search.ts";
+import { checkDevice, explainDevice } from "./device-search.ts";
 import type { DeviceMemory, DeviceTensor } from "./device-tensor.ts";
 import { adjacentOutputs, PACKED, packingProgram } from "./packed-outputs.ts";
 import { checkProbe, PROBE } from "./probe.ts";
@@ -19,6 +19,7 @@ import { deviceTurns } from "./turns.ts";
  * @throws {EnvironmentError} when the device, its driver or the library is not to be had: names what was looked for
  */
 export async function openDevice(kind: DeviceKind, threads: number): Promise<Runner> {
+  await checkDevice(kind);
   const provider = PROVIDERS[kind];
   const runner = await openCApi(threads, 1, provider);
   try {

@@ -28,6 +28,24 @@ export class DeviceError extends EnvironmentError {}
 /** Looks for everything that a device needs, without opening it. */
 export const searchDevice = (kind: DeviceKind): Promise<Search> => (kind === "webgpu" ? searchWebgpu() : searchCuda());
 
+/**
+ * Sees that a device can be tried: without files and drivers the libraries print complaints before they fail.
+ *
+ * @throws {DeviceError}
+ */
+export async function checkDevice(kind: DeviceKind): Promise<void> {
+  const reason = kind === "webgpu" ? await webgpuMissing() : await cudaMissing();
+  if (reason !== undefined) throw await explainDevice(kind, new Error(reason));
+}
+
+async function webgpuMissing(): Promise<string | undefined> {
+  const { adapters } = await searchDevice("webgpu");
+  return adapters?.length === 0 ? "no Vulkan driver offers a device" : undefined;
+}
+
+const cudaMissing = async (): Promise<string | undefined> =>
+  (await hasCudaLibrary()) ? undefined : "its library is not installed";
+
 /** An error that says what was looked for, and what to do. */
 export async function explainDevice(kind: DeviceKind, cause: unknown): Promise<EnvironmentError> {
   if (cause instanceof EnvironmentError) return cause; // koffi or the library
@@ -62,7 +80,7 @@ async function searchWebgpu(): Promise<Search> {
       `graphics cards in ${CARDS}: ${cards.join(", ") || "none"}`,
       `device files in ${DEVICE_FILES}: ${(await deviceFiles()).join(", ") || "none"}`,
     ],
-    advice: webgpuAdvice("missing" in found, cards.length > 0),
+    advice: adapters.length > 0 ? "Update the graphics driver." : webgpuAdvice("missing" in found, cards.length > 0),
   };
 }
 
@@ -91,8 +109,7 @@ async function searchCuda(): Promise<Search> {
   };
 }
 
-/** Whether onnxruntime's CUDA library was installed; whether it works is another question. */
-export async function hasCudaLibrary(): Promise<boolean> {
+async function hasCudaLibrary(): Promise<boolean> {
   const file = CUDA_LIBRARY[process.platform as keyof typeof CUDA_LIBRARY];
   return file !== undefined && exists(join(libraryFolder(), file));
 }

@@ -3,7 +3,7 @@ import { EnvironmentError } from "@gmc/core";
 import type * as Ort from "onnxruntime-node";
 import type { Program, TensorSpec } from "../onnx/emit.ts";
 import { allocateBlock, blockOf } from "./blocks.ts";
-import { explainDevice } from "./device-search.ts";
+import { checkDevice, explainDevice } from "./device-search.ts";
 import { checkProbe, PROBE } from "./probe.ts";
 import type { DeviceKind } from "./provider.ts";
 import { WEBGPU_OPTIONS } from "./provider.ts";
@@ -23,6 +23,7 @@ export async function openOnnxruntimeNode(threads: number, device: "cpu" | Devic
     return new OrtSession(ort, await ort.InferenceSession.create(program.bytes, options), program);
   };
   if (device === "cpu") return { name: "onnxruntime-node", runsAtOnce: 1, open, close: () => {} };
+  await checkDevice(device);
   try {
     const keeper = await open(PROBE); // the device stays open from one program to the next
     await checkProbe(keeper, device);
