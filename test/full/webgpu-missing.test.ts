@@ -32,5 +32,6 @@ test.runIf(onLinux)("auto takes the CPU then, and the log says so", async () => 
 test.runIf(onLinux)("devices that do not work are found with their problem", async () => {
   const webgpu = (await findDevices()).find(({ device }) => device === "webgpu");
   expect(webgpu).toMatchObject({ works: false, adapters: [] });
-  expect(webgpu?.problem).toMatch(/Looked for/);
+  expect(webgpu?.problem?.reason).toMatch(/no Vulkan driver/);
+  expect(webgpu?.problem?.lookedFor.join()).toMatch(/icd\.d/);
 });

@@ -1,6 +1,21 @@
 export type { Assignment } from "./assignment.ts";
 export { assignment, evenShares } from "./assignment.ts";
 export type { CallMetrics, Collective, CollectiveOptions, Subtree } from "./collective.ts";
+export { deleteGeneration, deleteRun } from "./commit/clean-up.ts";
+export type {
+  CommitOutcome,
+  CommitProposal,
+  Committed,
+  Generation,
+  GenerationName,
+  GenerationOutcome,
+  GenerationProposal,
+} from "./commit/commit-log.ts";
+export { CommitLog } from "./commit/commit-log.ts";
+export type { Marker } from "./commit/marker.ts";
+export { compareMarkers, markerName, parseMarker } from "./commit/marker.ts";
+export type { StepResultsOptions } from "./commit/step-results.ts";
+export { StepResults } from "./commit/step-results.ts";
 export type { LocalHub, LocalHubOptions } from "./local/local-hub.ts";
 export { openLocalHub } from "./local/local-hub.ts";
 export { joinLocal, openLocalGroup } from "./local/local-member.ts";

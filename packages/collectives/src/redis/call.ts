@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { CancelledError, EnvironmentError, PeerLostError } from "@gmc/core";
+import type { ValueKind } from "@gmc/protocol";
 import type { CallMetrics } from "../collective.ts";
 import type { ValueStore } from "./value-store.ts";
 
@@ -16,7 +17,7 @@ export class Call {
   readonly #kind: CallMetrics["call"];
   readonly #controller = new AbortController();
   readonly #startedAt = performance.now();
-  readonly #waitingFor = new Map<string, { readonly rank: number; readonly store: ValueStore }>();
+  readonly #waitingFor = new Map<string, { readonly writer: number; readonly kind: ValueKind }>();
   readonly #stores: readonly ValueStore[];
   readonly #timer: NodeJS.Timeout;
   readonly #stopListening: () => void;
@@ -47,8 +48,8 @@ export class Call {
   }
 
   /** Notes that a value of another rank is waited for, while `wait` does. */
-  async waitFor(store: ValueStore, name: string, rank: number, wait: () => Promise<void>): Promise<void> {
-    this.#waitingFor.set(name, { rank, store });
+  async waitFor(name: string, writer: number, kind: ValueKind, wait: () => Promise<void>): Promise<void> {
+    this.#waitingFor.set(name, { writer, kind });
     await wait();
     this.#waitingFor.delete(name);
   }
@@ -110,12 +111,16 @@ export class Call {
     };
   }
 
-  /** Who is missing: a server that does not answer, or else the first rank that is waited for. */
+  /**
+   * Who is missing: a server that does not answer, or else a rank. One that has not given its own part is to blame before
+   * one that owes a sum, who may wait itself.
+   */
   #timeOut(): Error {
     const silentMs = performance.now() - this.#startedAt;
-    const [first] = this.#waitingFor.values();
+    const waiting = [...this.#waitingFor.values()];
+    const first = waiting.find(({ kind }) => kind !== "sum") ?? waiting[0];
     const silent = this.#stores.find((store) => !store.answers);
-    if (first && !silent) return new PeerLostError(first.rank, silentMs);
+    if (first && !silent) return new PeerLostError(first.writer, silentMs);
     const where = silent?.address ?? this.#stores.map((store) => store.address).join(", ");
     const text = `Redis at ${where} has not answered ${this.#kind} "${this.tag}" for ${Math.round(silentMs)} ms.`;
     return new EnvironmentError(text, { address: where });

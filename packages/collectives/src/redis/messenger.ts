@@ -67,7 +67,7 @@ export class Messenger {
       sink = new ValueSink(name, writer, header, sizeBytes, rest, guarded);
       return sink;
     };
-    await call.waitFor(store, name, writer, () => store.take(name, call.signal, target));
+    await call.waitFor(name, writer, header.kind, () => store.take(name, call.signal, target));
     sink?.end();
     this.pool.release(rest); // not after a failure: the connection may still be filling it
   }
