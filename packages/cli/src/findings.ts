@@ -2,6 +2,7 @@ import { statfs } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { initialTrainState } from "@gmc/core";
+import type { DeviceFinding } from "@gmc/engine";
 import { byteSize } from "./text-table.ts";
 
 /** One thing a machine should have. */
@@ -11,6 +12,8 @@ export interface Finding {
   /** True when training cannot work without it. */
   readonly needed: boolean;
   readonly found: string;
+  /** Not there, and nothing that needs it. */
+  readonly absent?: true;
   /** How to get it, where it is not ok. */
   readonly advice?: string;
 }
@@ -23,6 +26,7 @@ export async function examineMachine(folder: string): Promise<Finding[]> {
   return [
     nodeFinding(),
     await engineFinding(),
+    ...(await deviceFindings()),
     memoryFinding(),
     processorFinding(),
     await diskFinding(folder),
@@ -49,6 +53,25 @@ async function engineFinding(): Promise<Finding> {
   } catch (error) {
     return { ...common, ok: false, found: firstLine(error), advice };
   }
+}
+
+/** Graphics cards, each by onnxruntime's way to it. None is needed, so none is missing. */
+async function deviceFindings(): Promise<Finding[]> {
+  try {
+    const { findDevices } = await import("@gmc/engine");
+    return (await findDevices()).map(deviceFinding);
+  } catch {
+    return []; // what is wrong with onnxruntime is a finding already
+  }
+}
+
+function deviceFinding({ device, works, software, adapters, problem }: DeviceFinding): Finding {
+  const cards = adapters.join(", ") || "a device that cannot be asked its name";
+  const slow = software ? "; it is no graphics card and slower than engine.device cpu" : "";
+  if (works) return { name: device, ok: true, needed: false, found: `works: ${cards}${slow}` };
+  const { reason = "does not work", lookedFor = [], advice = "" } = problem ?? {};
+  const found = `${reason}. Looked for: ${lookedFor.join("; ")}`;
+  return { name: device, ok: true, needed: false, absent: true, found, advice };
 }
 
 async function trainOneStep(): Promise<void> {

@@ -2,7 +2,7 @@ import type { ComputeDevice, Logger } from "@gmc/core";
 import { EnvironmentError } from "@gmc/core";
 import type { EngineConfig } from "./config.ts";
 import { openDevice } from "./runners/device-runner.ts";
-import { adapterText, searchDevice } from "./runners/device-search.ts";
+import { adapterText, DeviceError, searchDevice } from "./runners/device-search.ts";
 import type { DeviceKind } from "./runners/provider.ts";
 
 /** What is known of a device on this machine. */
@@ -14,11 +14,11 @@ export interface DeviceFinding {
   readonly software: boolean;
   /** Cards and their drivers, the best first, where they can be asked. */
   readonly adapters: readonly string[];
-  /** Why it does not work, what was looked for and what to do. */
-  readonly problem?: string;
+  /** Why it does not work. */
+  readonly problem?: { readonly reason: string; readonly lookedFor: readonly string[]; readonly advice: string };
 }
 
-/** Every device beside the CPU: looked for, and tried. */
+/** Every device beside the CPU: looked for, and tried. @throws {EnvironmentError} when onnxruntime itself does not load */
 export const findDevices = async (): Promise<readonly DeviceFinding[]> => [
   await findDevice("cuda"),
   await findDevice("webgpu"),
@@ -36,11 +36,21 @@ export async function chooseDevice(wanted: EngineConfig["device"], logger: Logge
 }
 
 async function automaticDevice(): Promise<ComputeDevice> {
-  if ((await findDevice("cuda")).works) return describe("cuda");
+  if (await works("cuda")) return describe("cuda");
   const { adapters } = await searchDevice("webgpu");
   const real = adapters?.some(({ type }) => type !== "software") ?? true; // where nobody can ask, it is tried
-  return real && (await findDevice("webgpu")).works ? describe("webgpu") : { kind: "cpu" };
+  return real && (await works("webgpu")) ? describe("webgpu") : { kind: "cpu" };
 }
+
+/** False, too, where the C API does not load: then there is a CPU at best. */
+const works = (device: DeviceKind): Promise<boolean> =>
+  findDevice(device).then(
+    (finding) => finding.works,
+    (error: unknown) => {
+      if (error instanceof EnvironmentError) return false;
+      throw error;
+    },
+  );
 
 async function describe(kind: DeviceKind): Promise<ComputeDevice> {
   const { adapters } = await searchDevice(kind);
@@ -55,7 +65,8 @@ async function findDevice(device: DeviceKind): Promise<DeviceFinding> {
     await (await openDevice(device, 1)).close();
     return { ...common, works: true };
   } catch (error) {
-    if (!(error instanceof EnvironmentError)) throw error;
-    return { ...common, works: false, problem: error.message };
+    if (!(error instanceof DeviceError)) throw error;
+    const { reason, search } = error;
+    return { ...common, works: false, problem: { reason, lookedFor: search.lookedFor, advice: search.advice } };
   }
 }

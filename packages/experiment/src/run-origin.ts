@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
+import type { ComputeDevice } from "@gmc/core";
 import { DataError } from "@gmc/core";
 import type { Dataset } from "@gmc/data";
 import type { ModalityInfo } from "@gmc/models";
@@ -37,9 +38,15 @@ export function dataOrigin(dataset: Dataset): DataOrigin {
   return { path: resolve(dataset.path), sha256: dataset.sha256, modalities };
 }
 
-/** Writes `environment.json`: machine, versions, and the data the run is made on. */
-export async function writeOrigin(folder: RunFolder, data: DataOrigin): Promise<void> {
-  await writeJson(folder.environment, { ...(await captureEnvironment(versions(), sourceFolder())), data });
+/** Writes `environment.json`: machine, versions, what computes, and the data the run is made on. */
+export async function writeOrigin(folder: RunFolder, data: DataOrigin, device: ComputeDevice): Promise<void> {
+  await writeJson(folder.environment, { ...(await captureEnvironment(versions(), sourceFolder())), device, data });
+}
+
+/** What computed a run when it began; undefined where nobody wrote that down. */
+export async function readDevice(folder: RunFolder): Promise<string | undefined> {
+  const parsed = z.object({ device: z.object({ kind: z.string() }) }).safeParse(await readJson(folder.environment));
+  return parsed.data?.device.kind;
 }
 
 /** The data a run was made on. @throws {DataError} when `environment.json` is missing or was edited */

@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import type { TrainState } from "@gmc/core";
+import type { ComputeDevice, Logger, TrainState } from "@gmc/core";
 import { CancelledError, initialTrainState, silentLogger, UsageError, weightsSha256 } from "@gmc/core";
 import type { RunFolder } from "@gmc/storage";
 import {
@@ -15,7 +15,7 @@ import type { Checkpoints, EpochReport, StepProgress, TrainResult } from "@gmc/t
 import { openCheckpoints, train } from "@gmc/trainer";
 import type { RunConfig } from "./run-config.ts";
 import { formatRunConfig } from "./run-config.ts";
-import { dataOrigin, writeOrigin } from "./run-origin.ts";
+import { dataOrigin, readDevice, writeOrigin } from "./run-origin.ts";
 import type { LongCall, RunProgress } from "./run-progress.ts";
 import type { RunRecord } from "./run-record.ts";
 import { readRunRecord } from "./run-record.ts";
@@ -65,7 +65,7 @@ async function started(options: TrainRunOptions, training: Training): Promise<Ru
   const folder = await createRunFolder(out, formatRunConfig(config));
   const begun = { steps: 0 };
   try {
-    await writeOrigin(folder, dataOrigin(training.dataset));
+    await writeOrigin(folder, dataOrigin(training.dataset), deviceOf(training));
     return await trained(options, training, folder, initialTrainState(training.model, config.seed), begun);
   } catch (error) {
     if (begun.steps === 0) await removeStart(folder, existed);
@@ -81,8 +81,17 @@ async function resumed(options: TrainRunOptions, training: Training): Promise<Ru
   const state = last ?? initialTrainState(training.model, config.seed);
   await trimMetrics(folder, ({ step }) => typeof step === "number" && step <= state.step);
   await writeFileAtomic(folder.config, formatRunConfig(config));
-  if (!(await exists(folder.environment))) await writeOrigin(folder, dataOrigin(training.dataset)); // killed before it was
+  if (await exists(folder.environment)) await warnOfDevice(folder, training, logger);
+  else await writeOrigin(folder, dataOrigin(training.dataset), deviceOf(training)); // killed before it was
   return trained(options, training, folder, state);
+}
+
+const deviceOf = ({ replica }: Training): ComputeDevice => replica.device ?? { kind: "cpu" };
+
+/** `engine.device: auto` may choose another device on another machine, and then ends with other bits. */
+async function warnOfDevice(folder: RunFolder, training: Training, logger: Logger): Promise<void> {
+  const [before, now] = [await readDevice(folder), deviceOf(training).kind];
+  if (before !== undefined && before !== now) logger.warn("run.deviceChanged", { run: folder.path, before, now });
 }
 
 async function trained(

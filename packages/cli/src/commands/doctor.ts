@@ -6,7 +6,7 @@ import { examineMachine } from "../findings.ts";
 /** `gmc doctor`: what this machine has, what is missing and how to get it. */
 export const doctorCommand = (context: Context): Command =>
   new Command("doctor")
-    .description("Check Node, onnxruntime (by training a tiny model), memory, disk and sharp.")
+    .description("Check Node, onnxruntime (by training a tiny model), graphics cards, memory, disk and sharp.")
     .addHelpText(
       "after",
       "\nExit code 1 when training cannot work here.\n\nExamples:\n  gmc doctor\n  gmc doctor --json\n",
@@ -18,9 +18,10 @@ export const doctorCommand = (context: Context): Command =>
       context.output.result({ ok, findings }, `${findings.map(findingText).join("\n")}\n\n${verdict(ok)}`);
     });
 
-function findingText({ name, ok, needed, found, advice }: Finding): string {
-  const mark = ok ? "found  " : needed ? "MISSING" : "warning";
-  return `${mark}  ${name.padEnd(12)} ${found}${ok || advice === undefined ? "" : `\n${" ".repeat(22)}${advice}`}`;
+function findingText({ name, ok, needed, absent, found, advice }: Finding): string {
+  const mark = absent ? "absent " : ok ? "found  " : needed ? "MISSING" : "warning";
+  const advised = (!ok || absent) && advice !== undefined;
+  return `${mark}  ${name.padEnd(12)} ${found}${advised ? `\n${" ".repeat(22)}${advice}` : ""}`;
 }
 
 const verdict = (ok: boolean): string =>

@@ -23,7 +23,25 @@ const DEVICE_FILES = "/dev/dri";
 const CUDA_LIBRARY = { linux: "libonnxruntime_providers_cuda.so", win32: "onnxruntime_providers_cuda.dll" };
 
 /** A device that the configuration names is not to be had on this machine; the message says what was looked for. */
-export class DeviceError extends EnvironmentError {}
+export class DeviceError extends EnvironmentError {
+  /** Why, in a few words. */
+  readonly reason: string;
+  readonly search: Search;
+
+  constructor(kind: DeviceKind, reason: string, search: Search, options?: ErrorOptions) {
+    const { lookedFor, advice } = search;
+    super(
+      `engine.device is "${kind}", but onnxruntime's ${PROVIDERS[kind].provider} does not work here: ${reason}. Looked for: ${lookedFor.join("; ")}. ${advice} Or set engine.device to "cpu".`,
+      { device: kind, reason, lookedFor, advice },
+      options,
+    );
+    this.reason = reason;
+    this.search = search;
+  }
+}
+
+/** onnxruntime-node's own script, from the folder of its libraries. */
+const INSTALLER = "../../../../script/install.js";
 
 /** Looks for everything that a device needs, without opening it. */
 export const searchDevice = (kind: DeviceKind): Promise<Search> => (kind === "webgpu" ? searchWebgpu() : searchCuda());
@@ -49,13 +67,8 @@ const cudaMissing = async (): Promise<string | undefined> =>
 /** An error that says what was looked for, and what to do. */
 export async function explainDevice(kind: DeviceKind, cause: unknown): Promise<EnvironmentError> {
   if (cause instanceof EnvironmentError) return cause; // koffi or the library
-  const { adapters, lookedFor, advice } = await searchDevice(kind);
   const reason = cause instanceof Error ? firstLine(cause.message) : String(cause);
-  return new DeviceError(
-    `engine.device is "${kind}", but onnxruntime's ${PROVIDERS[kind].provider} does not work here: ${reason}. Looked for: ${lookedFor.join("; ")}. ${advice} Or set engine.device to "cpu".`,
-    { device: kind, lookedFor, adapters: adapters?.map(adapterText) ?? [] },
-    { cause },
-  );
+  return new DeviceError(kind, reason, await searchDevice(kind), { cause });
 }
 
 /** "NVIDIA H100 (discrete, Vulkan 1.3.277)" */
@@ -105,7 +118,7 @@ async function searchCuda(): Promise<Search> {
     ],
     advice: there
       ? "Install CUDA 12, cuDNN 9 and NVIDIA's driver, or use webgpu."
-      : 'Linux x64: "npm rebuild onnxruntime-node --onnxruntime-node-install=cuda12" fetches it; elsewhere use webgpu.',
+      : `On Linux x64, "ONNXRUNTIME_NODE_INSTALL=cuda12 node ${join(libraryFolder(), INSTALLER)}" fetches it from nuget.org; elsewhere use webgpu.`,
   };
 }
 

@@ -284,7 +284,10 @@ describe("openRunner", () => {
   });
 
   test("a device that is not to be had is an error, not another runner's device", async () => {
-    const deviceless = { ...failing, "c-api": () => Promise.reject(new DeviceError("no card")) };
+    const deviceless = {
+      ...failing,
+      "c-api": () => Promise.reject(new DeviceError("webgpu", "no card", { lookedFor: [], advice: "" })),
+    };
     await expect(openRunner("auto", ONE, silentLogger, deviceless)).rejects.toThrow(/no card/);
   });
 
