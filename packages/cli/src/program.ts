@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { alignCommand } from "./commands/align.ts";
 import { configCommand } from "./commands/config.ts";
 import { dataCommand } from "./commands/data.ts";
 import { demoCommand } from "./commands/demo.ts";
@@ -6,6 +7,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { encodeCommand } from "./commands/encode.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
 import { modelsCommand } from "./commands/models.ts";
+import { reportCommand } from "./commands/report.ts";
 import { trainCommand } from "./commands/train.ts";
 import type { Context } from "./context.ts";
 import { prepareCommand } from "./prepare-command.ts";
@@ -22,6 +24,8 @@ export function buildProgram(context: Context): Command {
   const commands = [
     trainCommand,
     evaluateCommand,
+    alignCommand,
+    reportCommand,
     encodeCommand,
     demoCommand,
     configCommand,
@@ -40,5 +44,7 @@ Examples:
   gmc data synth --out data/synth --train 2000 --test 500       a small data set
   gmc train examples/demo.yaml --data.path data/synth --out runs/a
   gmc evaluate runs/a
+  gmc align runs/a
+  gmc report runs/a --out report.html
   gmc encode runs/a --split test --modalities image,sound --out codes.npy
 `;

@@ -18,7 +18,12 @@ export function showProgress(status: Status): (progress: RunProgress) => void {
         status.note(epochLine(progress));
         break;
       case "task":
-        status.update({ label: progress.label, done: progress.done, total: progress.total, detail: "" });
+        status.update({
+          label: progress.label,
+          done: progress.done,
+          total: progress.total,
+          detail: progress.detail ?? "",
+        });
         break;
       default:
         progress satisfies never;

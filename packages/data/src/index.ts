@@ -23,6 +23,7 @@ export type { EvaluationBatch } from "./evaluation-batches.ts";
 export { evaluationBatches } from "./evaluation-batches.ts";
 export type { DatasetSummary } from "./inspect.ts";
 export { inspectDataset } from "./inspect.ts";
+export { loadSharp } from "./load-sharp.ts";
 export type {
   FileEntry,
   FileModalityEntry,

@@ -21,7 +21,12 @@ export type { EncodedSplit, EncodeSplitOptions, EvaluationProgress } from "./enc
 export { encodeSplit } from "./encode-split.ts";
 export type { EvaluateOptions, EvaluationResult } from "./evaluate-run.ts";
 export { evaluateRun } from "./evaluate-run.ts";
+export type { PictureCodes } from "./pictures/picture-points.ts";
+export type { PictureModality, ProjectionOptions } from "./pictures/projection-picture.ts";
+export { projectionPicture } from "./pictures/projection-picture.ts";
+export { fontsMissing, renderPng } from "./pictures/render-png.ts";
 export type { LossPoint, ReportData, ReportPicture, ReportRun, ReportTraining } from "./report/report-data.ts";
+export { reportPage } from "./report/report-page.ts";
 export type { Ranks, Recall } from "./retrieval.ts";
 export { matchingRanks, recallOf } from "./retrieval.ts";
 export type { PresentCase } from "./subsets.ts";

@@ -29,6 +29,8 @@ export type RunProgress =
       readonly label: string;
       readonly done: number;
       readonly total: number;
+      /** What stands beside the count: "image, 1 of 4". */
+      readonly detail?: string;
     };
 
 /** What long calls of this package share. */

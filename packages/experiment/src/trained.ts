@@ -35,18 +35,32 @@ export interface TrainedOptions {
   readonly logger?: Logger;
 }
 
+/** A run's model and its weights, before there is anything to compute with. */
+export type TrainedState = Pick<Trained, "run" | "model" | "state">;
+
 /**
  * Opens a run for use. The model is the one that was trained, whatever modalities the data at hand has beside or lacks.
  *
  * @throws {UsageError} when the folder is no run
  * @throws {CheckpointError} when there is no checkpoint, or it is not this model's
  */
-export const openTrained = (options: TrainedOptions): Promise<Trained> =>
+export async function openTrained(options: TrainedOptions): Promise<Trained> {
+  return openReplicaOf(await readTrained(options), options);
+}
+
+/** A run's model and weights. @throws as `openTrained` does */
+export async function readTrained(options: TrainedOptions): Promise<TrainedState> {
+  const run = await loadRun(options.run, options.overrides);
+  const model = await buildModel(run.config.model, run.data.modalities);
+  return { run, model, state: await loadState(options, run, model) };
+}
+
+/** A replica with these weights, and the data to use it on. */
+export const openReplicaOf = (
+  { run, model, state }: TrainedState,
+  { overrides = [], logger = silentLogger }: TrainedOptions,
+): Promise<Trained> =>
   opening(async (closing) => {
-    const { overrides = [], logger = silentLogger } = options;
-    const run = await loadRun(options.run, overrides);
-    const model = await buildModel(run.config.model, run.data.modalities);
-    const state = await loadState(options, run, model);
     const dataset = closing.add(await openDataset(await dataPath(run, overrides)));
     const replica = closing.add(await openReplica(model, run.config.engine, logger));
     await replica.write(state);
@@ -63,7 +77,7 @@ async function loadState({ run: path, checkpoint }: TrainedOptions, run: LoadedR
 }
 
 /** The data's path as configured; where a relative one leads nowhere from here, the place it had when the run began. */
-async function dataPath({ config, data }: LoadedRun, overrides: readonly Override[]): Promise<string> {
+export async function dataPath({ config, data }: LoadedRun, overrides: readonly Override[]): Promise<string> {
   const given = overrides.some(([path]) => path === "data.path");
   if (given || (await exists(join(config.data.path, "manifest.json")))) return config.data.path;
   return (await exists(data.path)) ? data.path : config.data.path;

@@ -10,6 +10,7 @@ export const modelsCommand = (context: Context): Command =>
   new Command("models")
     .description("Print the parameter table of a config's model, or of the preset mhd.")
     .argument("[config]", "a run's YAML; absent: the preset mhd")
+    .option("--parameters", "the parameter table, part by part: what is printed without it too")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string | undefined) => {
       const config = file === undefined ? mhd(context) : await readConfigFile(file, context.overrides);
@@ -28,7 +29,7 @@ const mhd = (context: Context) =>
 
 const EXAMPLES = `
 Examples:
-  gmc models
-  gmc models --model.commonDim 128 --model.latentDim 128
-  gmc models examples/demo.yaml --data.path data/synth --json
+  gmc models --parameters
+  gmc models --parameters --model.commonDim 128 --model.latentDim 128
+  gmc models --parameters examples/demo.yaml --data.path data/synth --json
 `;
