@@ -32,9 +32,10 @@ const picture: ProjectionOptions = {
 };
 
 test("a picture is a function of codes, options and seed", async () => {
-  const one = await projectionPicture(picture);
-  expect(await projectionPicture(picture)).toBe(one);
-  expect(await projectionPicture({ ...picture, seed: 1 })).not.toBe(one);
+  const small = { ...picture, samples: 30 };
+  const one = await projectionPicture(small);
+  expect(await projectionPicture(small)).toBe(one);
+  expect(await projectionPicture({ ...small, seed: 1 })).not.toBe(one);
 });
 
 test("a picture shows every code once by kind and once by class, names, notes and legend", async () => {

@@ -22,6 +22,9 @@ const MARGIN = 0.04;
 /** Points are drawn in so many layers: within one, colours lie over each other in order; between layers, by chance. */
 const LAYERS = 24;
 
+/** Points of this radius and more lie over all others. */
+const LARGE = 2;
+
 /**
  * A framed square with points, as few paths: a point is a line of no length with a round end. One scale for both axes, the
  * layout in the middle. Which points lie over others is drawn by chance, always the same.
@@ -30,11 +33,13 @@ export function scatterPanel(square: Square, { layout, colours, radii }: Scatter
   const place = placement(layout, square);
   const order = permutation(randomKey(0, "pictures/order"), colours.length);
   const layers = Array.from({ length: LAYERS }, () => new Map<string, string[]>());
+  const large = new Map<string, string[]>();
   order.forEach((point, i) => {
     const colour = colours[point];
     if (colour === undefined) return;
-    const layer = layers[Math.floor((i * LAYERS) / order.length)];
-    const style = `${colour} ${decimal(2 * (radii[point] ?? 1))}`;
+    const radius = radii[point] ?? 1;
+    const layer = radius >= LARGE ? large : layers[Math.floor((i * LAYERS) / order.length)];
+    const style = `${colour} ${decimal(2 * radius)}`;
     const dots = layer?.get(style) ?? [];
     dots.push(`M${place(point)}h0`);
     layer?.set(style, dots);
@@ -42,7 +47,15 @@ export function scatterPanel(square: Square, { layout, colours, radii }: Scatter
   const { x, y, size } = square;
   const frame = element("rect", { x, y, width: size, height: size, fill: "#ffffff", stroke: "#c8c8c8" });
   const dots = layers.flatMap((layer) => [...layer].map(([style, parts]) => dotPath(style, parts)));
-  return frame + element("g", { fill: "none", "stroke-linecap": "round", "stroke-opacity": 0.8 }, ...dots);
+  const top = [...large].flatMap(([style, parts]) => outlined(style, parts));
+  const common = { fill: "none", "stroke-linecap": "round" };
+  return frame + element("g", { ...common, "stroke-opacity": 0.8 }, ...dots) + element("g", common, ...top);
+}
+
+/** Large points have a white rim, so that they are seen on a crowd. */
+function outlined(style: string, parts: readonly string[]): readonly Svg[] {
+  const [, width = "2"] = style.split(" ");
+  return [dotPath(`#ffffff ${decimal(Number(width) + 1.6)}`, parts), dotPath(style, parts)];
 }
 
 function dotPath(style: string, parts: readonly string[]): Svg {
