@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { EnvironmentError } from "@gmc/core";
-import type { ModalityAlignment, PictureModality } from "@gmc/evaluation";
+import type { JudgedCodes, ModalityAlignment, PictureCodes, PictureModality } from "@gmc/evaluation";
 import { fontsMissing, projectionPicture, renderPng } from "@gmc/evaluation";
 import { exists, writeFileAtomic } from "@gmc/storage";
 import type { Alignments } from "./alignments.ts";
@@ -25,7 +25,7 @@ export interface RunPicture {
 }
 
 /** How pictures are drawn: a change makes a new number, and pictures kept before are drawn again. */
-const DRAWING = 1;
+const DRAWING = 2;
 
 /**
  * Complete codes against each aligned modality's in the plane, with the alignment's outliers. Written to
@@ -79,12 +79,26 @@ function pictureOf(
 async function pictureModalities(measured: MeasuredRun, alignments: Alignments): Promise<PictureModality[]> {
   const modalities: PictureModality[] = [];
   for (const [name, { summary, outliers }] of alignments) {
-    const { codes, labels } = await judgedCodesOf(measured, name.split("+"));
+    const judged = await judgedCodesOf(measured, name.split("+"));
     const completeOutliers = outliers.subarray(0, summary.referencePoints);
     const own = outliers.subarray(summary.referencePoints);
-    modalities.push({ name, codes, labels, completeOutliers, outliers: own, note: noteOf(summary) });
+    modalities.push({ name, ...eachSample(judged, own), completeOutliers, note: noteOf(summary) });
   }
   return modalities;
+}
+
+/** Codes that were judged once, again for every sample: a picture shows how many each stands for. */
+function eachSample({ codes, labels, dim, codeOf }: JudgedCodes, outliers: Uint8Array): PictureCodes {
+  if (!codeOf) return { codes, labels, outliers };
+  const repeated = new Float32Array(codeOf.length * dim);
+  codeOf.forEach((code, sample) => {
+    repeated.set(codes.subarray(code * dim, (code + 1) * dim), sample * dim);
+  });
+  return {
+    codes: repeated,
+    labels: labels && Int32Array.from(codeOf, (code) => labels[code] ?? 0),
+    outliers: Uint8Array.from(codeOf, (code) => outliers[code] ?? 0),
+  };
 }
 
 const noteOf = ({ precision, recall, quality, score }: ModalityAlignment): string =>

@@ -20,7 +20,12 @@ const picture: ProjectionOptions = {
   dim,
   complete: { codes: cloud(1, 80), labels: labels(80) },
   modalities: [
-    { name: "image <1>", codes: cloud(1, 80).map((value) => value + 0.02), labels: labels(80), note: "score 0.91" },
+    {
+      name: "image <1>",
+      codes: cloud(1, 80).map((value) => value + 0.02),
+      labels: labels(80),
+      note: "P 1.00  score 0.91",
+    },
     {
       name: "sound",
       codes: cloud(3, 60),
@@ -43,7 +48,7 @@ test("a picture shows every code once by kind and once by class, names, notes an
   expect(dots(svg)).toBe(2 * (80 + 80 + 80 + 60));
   for (const shown of [
     "image &lt;1&gt;",
-    "score 0.91",
+    "P 1.00\u00a0 score 0.91",
     "zero",
     "three",
     "complete",
@@ -52,6 +57,13 @@ test("a picture shows every code once by kind and once by class, names, notes an
   ]) {
     expect(svg).toContain(shown);
   }
+});
+
+test("the few codes of a modality among many complete ones are large", async () => {
+  const label = { name: "label", codes: cloud(4, 4) };
+  const svg = await projectionPicture({ ...picture, method: "pca", modalities: [label] });
+  expect(svg.match(/stroke="#e8862a" stroke-width="8"/g)).toHaveLength(1);
+  expect(dots(svg)).toBe(2 * 80 + 2 * 2 * 4); // each large dot has a white one below
 });
 
 test("outliers are pale, left out or as the others", async () => {

@@ -111,12 +111,22 @@ function draw(panels: readonly Panel[], options: ProjectionOptions): Svg {
 type ColourOf = (points: PanelPoints, point: number) => string | undefined;
 
 function drawPanel({ points, layout }: Panel, square: { x: number; y: number; size: number }, colourOf: ColourOf): Svg {
+  const own = points.kinds.filter((kind) => kind === "modality").length;
+  const few = own * FEW < points.kinds.length; // the ten codes of a label among thousands
   return scatterPanel(square, {
     layout,
     colours: points.kinds.map((_, point) => colourOf(points, point)),
-    radii: points.copies.map((copies) => Math.min(5, 1.1 + 1.1 * Math.log10(copies))), // one for many codes is larger
+    radii: points.copies.map((copies, point) =>
+      few && points.kinds[point] === "modality" ? LARGE_DOT : Math.min(LARGE_DOT, DOT + Math.log10(copies)),
+    ),
   });
 }
+
+/** Radius of a point for one code; of one for many codes, or of a modality with few, so that it is seen in the crowd. */
+const DOT = 1.1;
+const LARGE_DOT = 4;
+/** A modality has few points below one in so many. */
+const FEW = 20;
 
 function colouring(row: "kind" | "class", classes: readonly string[], outliers: "pale" | "hide" | "same"): ColourOf {
   const colours = classColours(classes.length);

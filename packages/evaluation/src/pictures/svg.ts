@@ -26,7 +26,7 @@ export function text(x: number, y: number, content: string, style: TextStyle = {
   const { size = 12, anchor = "start", weight, fill = INK, turn } = style;
   const transform = turn === undefined ? undefined : `rotate(${decimal(turn)} ${decimal(x)} ${decimal(y)})`;
   const attributes = { x, y, "font-size": size, "text-anchor": anchor, "font-weight": weight, fill, transform };
-  return element("text", attributes, escapeText(content));
+  return element("text", attributes, escapeText(content.replaceAll("  ", "\u00a0 "))); // SVG folds spaces
 }
 
 /** A whole picture on white; text is in the first of common sans-serif fonts that is there. */
