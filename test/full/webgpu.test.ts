@@ -28,6 +28,12 @@ const GRADIENT_TOLERANCE = 1e-5;
 /** After five Adam steps, which divide by tiny second moments and so enlarge rounding. */
 const TRAINED_TOLERANCE = 1e-4;
 
+const models = {
+  "supervised (local loss, masks, noise)": supervisedContractModel,
+  "variational (no embeddings, batch statistics)": variationalContractModel,
+  "small GMC": () => goldenSmallModel(buildModel),
+};
+
 const missing = useSoftwareGpu();
 const open = (model: Model, threads = 1, more = {}) =>
   openReplica(model, EngineConfig.parse({ threads, device: "webgpu", ...more }));
@@ -40,15 +46,18 @@ describe.skipIf(missing)(`webgpu on a software GPU${missing ? ` (skipped: ${miss
   });
   afterAll(() => keeper?.close());
 
-  describeReplica(
-    "onnxruntime on webgpu",
-    {
-      "supervised (local loss, masks, noise)": supervisedContractModel,
-      "variational (no embeddings, batch statistics)": variationalContractModel,
-      "small GMC": () => goldenSmallModel(buildModel),
-    },
-    open,
-  );
+  describeReplica("onnxruntime on webgpu", models, open);
+
+  test.each(Object.keys(models))("the %s model is computed on the device, every operation of it", async (name) => {
+    const events: unknown[] = [];
+    const logger = { info: (event: string) => events.push(event), warn: (...event: unknown[]) => events.push(event) };
+    const model = await models[name as keyof typeof models]();
+    const replica = await openReplica(model, EngineConfig.parse({ device: "webgpu" }), logger);
+    await replica.compile(4);
+    await replica.encoder(4, model.modalities);
+    await replica.close();
+    expect(events).toEqual(["engine.device", "engine.compiled", "engine.compiled"]);
+  });
 
   describe("the small golden model", () => {
     const file = readTensorFile(fixturePath("small-model.safetensors"));

@@ -1,6 +1,6 @@
 // Milliseconds of one training step of the paper's model (2.9 million parameters), by phase:
 //
-//     npx tsx --conditions=@gmc/source packages/engine/bench/step.bench.ts --threads 1 --batch 64 --shards 1 --steps 20 --runner c-api
+//     npx tsx --conditions=@gmc/source packages/engine/bench/step.bench.ts --threads 1 --batch 64 --shards 1 --steps 20 --runner c-api --device cpu
 //
 // Compare with the PyTorch peer in the same minute: machines differ, and so do minutes.
 import { cpus, hostname } from "node:os";
@@ -17,6 +17,7 @@ const { values } = parseArgs({
     shards: { type: "string", default: "1" },
     steps: { type: "string", default: "20" },
     runner: { type: "string", default: "auto" },
+    device: { type: "string", default: "cpu" },
   },
 });
 const [threads, batch, shards, steps] = [values.threads, values.batch, values.shards, values.steps].map(Number) as [
@@ -29,7 +30,7 @@ const WARMUP = 4;
 const RULE = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 
 const model = await buildModel(ModelConfig.parse({ preset: "mhd" }), goldenMhd.modalities);
-const replica = await openReplica(model, EngineConfig.parse({ threads, runner: values.runner }));
+const replica = await openReplica(model, EngineConfig.parse({ threads, runner: values.runner, device: values.device }));
 const state = initialTrainState(model, 0);
 await replica.write(state);
 const rows = batch / shards;

@@ -118,3 +118,10 @@ export function serialiseModel(graph: GraphProto): Uint8Array {
   };
   return modelProto.encode(modelProto.fromObject(model)).finish();
 }
+
+/** A serialised model of ours with each node replaced by those that `rewrite` gives, in their order. */
+export function rewriteNodes(bytes: Uint8Array, rewrite: (node: NodeProto) => readonly NodeProto[]): Uint8Array {
+  const model = modelProto.decode(bytes) as protobuf.Message & { graph: { node: NodeProto[] } };
+  model.graph.node = model.graph.node.flatMap((node) => rewrite(node));
+  return modelProto.encode(model).finish();
+}

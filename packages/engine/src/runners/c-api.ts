@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import type { Program, TensorSpec } from "../onnx/emit.ts";
+import { operationsOutside, RECORD_ASSIGNMENT } from "./assigned-nodes.ts";
 import { allocateBlock } from "./blocks.ts";
 import { CApiBinding } from "./c-api-binding.ts";
 import { DeviceMemory } from "./device-tensor.ts";
@@ -89,7 +90,10 @@ export class CApiRunner implements Runner {
       else check(api, api.SetIntraOpNumThreads(options, this.#threads));
       // A pool's threads spin while they wait for work; without this they go on after a run and slow what follows.
       check(api, api.AddSessionConfigEntry(options, "session.force_spinning_stop", "1"));
-      this.#provider?.append(this.#library, options);
+      if (this.#provider) {
+        check(api, api.AddSessionConfigEntry(options, RECORD_ASSIGNMENT, "1"));
+        this.#provider.append(this.#library, options);
+      }
       await settled(api, (done) =>
         api.CreateSessionFromArray.async(this.#environment.pointer, bytes, bytes.length, options, out, done),
       );
@@ -133,6 +137,11 @@ export class CApiSession implements Session {
   /** Memory of the session's device, for as long as the session is open. */
   deviceMemory(name: string): DeviceMemory {
     return new DeviceMemory(this.#library, this.#pointer, name);
+  }
+
+  /** What of a device's session the device does not compute. */
+  operationsOutside(provider: string): Record<string, number> {
+    return operationsOutside(this.#library, this.#pointer, provider);
   }
 
   async release(): Promise<void> {

@@ -1,4 +1,7 @@
+import type { Logger } from "@gmc/core";
+import { silentLogger } from "@gmc/core";
 import type { Program, TensorSpec } from "../onnx/emit.ts";
+import { sumsAsAdds } from "../onnx/sums-as-adds.ts";
 import { placeOf } from "./blocks.ts";
 import type { CApiRunner, CApiSession } from "./c-api.ts";
 import { openCApi } from "./c-api.ts";
@@ -13,12 +16,13 @@ import { deviceTurns } from "./turns.ts";
 
 /**
  * Runs programs on a GPU, through onnxruntime's C API. Arrays of ours are copied to the device before a run and from it
- * after; what `Session.place` gives stays there. Runs take turns, and the event loop stays free meanwhile.
+ * after; what `Session.place` gives stays there. Runs take turns, and the event loop stays free meanwhile. Operations that
+ * the device does not have are computed on the CPU, and logged.
  *
  * @param threads  of the CPU, for what the device cannot; 0 for all cores
  * @throws {EnvironmentError} when the device, its driver or the library is not to be had: names what was looked for
  */
-export async function openDevice(kind: DeviceKind, threads: number): Promise<Runner> {
+export async function openDevice(kind: DeviceKind, threads: number, logger: Logger = silentLogger): Promise<Runner> {
   await checkDevice(kind);
   const provider = PROVIDERS[kind];
   const runner = await openCApi(threads, 1, provider);
@@ -26,12 +30,23 @@ export async function openDevice(kind: DeviceKind, threads: number): Promise<Run
     return await deviceTurns.take(async () => {
       const session = await runner.open(PROBE);
       await checkProbe(session, kind);
-      return new DeviceRunner(kind, runner, session, session.deviceMemory(provider.memoryName));
+      return new DeviceRunner(kind, runner, {
+        keeper: session,
+        memory: session.deviceMemory(provider.memoryName),
+        logger,
+      });
     });
   } catch (error) {
     runner.close();
     throw await explainDevice(kind, error);
   }
+}
+
+/** What keeps a device open. */
+interface Opened {
+  readonly keeper: CApiSession;
+  readonly memory: DeviceMemory;
+  readonly logger: Logger;
 }
 
 class DeviceRunner implements Runner {
@@ -42,9 +57,13 @@ class DeviceRunner implements Runner {
   /** Keeps the device open and its memory to be had, whatever else is closed. */
   readonly #keeper: CApiSession;
   readonly #memory: DeviceMemory;
+  readonly #logger: Logger;
+  readonly #kind: DeviceKind;
   #closing: Promise<void> | undefined;
 
-  constructor(kind: DeviceKind, runner: CApiRunner, keeper: CApiSession, memory: DeviceMemory) {
+  constructor(kind: DeviceKind, runner: CApiRunner, { keeper, memory, logger }: Opened) {
+    this.#kind = kind;
+    this.#logger = logger;
     this.name = `${runner.name.slice(0, -1)}, ${kind})`; // "onnxruntime 1.30.0 (C API, webgpu)"
     this.#runner = runner;
     this.#keeper = keeper;
@@ -53,7 +72,9 @@ class DeviceRunner implements Runner {
 
   async open(program: Program): Promise<Session> {
     if (this.#closing) throw new TypeError("The runner was closed.");
-    const session = await deviceTurns.take(() => this.#runner.open(program));
+    const session = await deviceTurns.take(() => this.#runner.open(sumsAsAdds(program)));
+    const operations = session.operationsOutside(PROVIDERS[this.#kind].provider);
+    if (Object.keys(operations).length > 0) this.#logger.warn("engine.onCpu", { device: this.#kind, operations });
     return new DeviceSession(this.#runner, session, program, this.#memory);
   }
 

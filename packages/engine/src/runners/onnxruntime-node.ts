@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { EnvironmentError } from "@gmc/core";
 import type * as Ort from "onnxruntime-node";
 import type { Program, TensorSpec } from "../onnx/emit.ts";
+import { sumsAsAdds } from "../onnx/sums-as-adds.ts";
 import { allocateBlock, blockOf } from "./blocks.ts";
 import { checkDevice, explainDevice } from "./device-search.ts";
 import { checkProbe, PROBE } from "./probe.ts";
@@ -27,7 +28,8 @@ export async function openOnnxruntimeNode(threads: number, device: "cpu" | Devic
   try {
     const keeper = await open(PROBE); // the device stays open from one program to the next
     await checkProbe(keeper, device);
-    return { name: `onnxruntime-node (${device})`, runsAtOnce: 1, open, close: () => keeper.release() };
+    const openAdding = (program: Program) => open(sumsAsAdds(program));
+    return { name: `onnxruntime-node (${device})`, runsAtOnce: 1, open: openAdding, close: () => keeper.release() };
   } catch (error) {
     throw await explainDevice(device, error);
   }

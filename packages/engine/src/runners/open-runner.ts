@@ -20,11 +20,11 @@ export interface RunnerOptions {
   readonly device?: "cpu" | DeviceKind;
 }
 
-type Opener = (options: RunnerOptions) => Promise<Runner>;
+type Opener = (options: RunnerOptions, logger: Logger) => Promise<Runner>;
 
 const OPENERS: Readonly<Record<Exclude<RunnerChoice, "auto">, Opener>> = {
-  "c-api": ({ threads, replicas, device = "cpu" }) =>
-    device === "cpu" ? openCApi(threads, replicas) : openDevice(device, threads),
+  "c-api": ({ threads, replicas, device = "cpu" }, logger) =>
+    device === "cpu" ? openCApi(threads, replicas) : openDevice(device, threads, logger),
   "onnxruntime-node": ({ threads, device = "cpu" }) => openOnnxruntimeNode(threads, device),
 };
 
@@ -39,12 +39,12 @@ export async function openRunner(
   logger: Logger,
   openers: Readonly<Record<Exclude<RunnerChoice, "auto">, Opener>> = OPENERS,
 ): Promise<Runner> {
-  if (choice !== "auto") return openers[choice](options);
+  if (choice !== "auto") return openers[choice](options, logger);
   try {
-    return await openers["c-api"](options);
+    return await openers["c-api"](options, logger);
   } catch (error) {
     if (!(error instanceof EnvironmentError) || error instanceof DeviceError) throw error; // no other runner has a device either
     logger.warn("engine.runnerFallback", { runner: "onnxruntime-node", reason: error.message });
-    return openers["onnxruntime-node"](options);
+    return openers["onnxruntime-node"](options, logger);
   }
 }

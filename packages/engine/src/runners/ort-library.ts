@@ -79,6 +79,13 @@ export interface OrtApi {
     ],
     Status
   >;
+  readonly Session_GetEpGraphAssignmentInfo: NativeFunction<
+    [session: Pointer, subgraphs: Memory, count: Memory],
+    Status
+  >;
+  readonly EpAssignedSubgraph_GetEpName: NativeFunction<[subgraph: Pointer, out: Memory], Status>;
+  readonly EpAssignedSubgraph_GetNodes: NativeFunction<[subgraph: Pointer, nodes: Memory, count: Memory], Status>;
+  readonly EpAssignedNode_GetOperatorType: NativeFunction<[node: Pointer, out: Memory], Status>;
 }
 
 /** Place in the OrtApi struct, result and arguments. The struct only ever grows at its end: a place is for ever. */
@@ -112,11 +119,15 @@ const FUNCTIONS: Readonly<Record<keyof OrtApi, readonly [place: number, result: 
   CreateCUDAProviderOptions: [205, "void *", ["void *"]],
   ReleaseCUDAProviderOptions: [208, "void", ["void *"]],
   SessionOptionsAppendExecutionProvider: [216, "void *", ["void *", "str", "void *", "void *", "size_t"]],
+  Session_GetEpGraphAssignmentInfo: [407, "void *", ["void *", "void *", "void *"]],
+  EpAssignedSubgraph_GetEpName: [408, "void *", ["void *", "void *"]],
+  EpAssignedSubgraph_GetNodes: [409, "void *", ["void *", "void *", "void *"]],
+  EpAssignedNode_GetOperatorType: [412, "void *", ["void *", "void *"]],
 };
 /** ONNX's numbers of element types. */
 export const ELEMENT_TYPES: Readonly<Record<string, number>> = { float32: 1, int32: 6, bool: 9 };
 /** The version of the API we ask for; FUNCTIONS were all there in it. */
-const API_VERSION = 17;
+const API_VERSION = 24;
 /** Koffi runs an asynchronous call on a stack of its own, 128 KiB by default; onnxruntime's GEMM alone may take that. */
 const STACK_BYTES = 8 << 20;
 
@@ -126,6 +137,10 @@ export interface OrtLibrary {
   readonly api: OrtApi;
   /** Native address of an array's elements; the array must stay referenced for as long as native code knows it. */
   addressOf(array: NodeJS.TypedArray): bigint;
+  /** The pointers that lie at an address. */
+  pointersAt(address: bigint, count: number): readonly bigint[];
+  /** The text that lies at an address, up to its zero. */
+  textAt(address: bigint): string;
 }
 
 let loaded: Promise<OrtLibrary> | undefined;
@@ -163,7 +178,14 @@ async function load(): Promise<OrtLibrary> {
   }
   const table = koffi.call(getApi, koffi.proto("void *", ["uint32_t"]), API_VERSION) as Pointer;
   if (!table) throw unloadable(`onnxruntime ${version} does not offer version ${API_VERSION} of its API`);
-  return { version, api: readApi(koffi, table), addressOf: (array) => addressOf(koffi, array) };
+  return {
+    version,
+    api: readApi(koffi, table),
+    addressOf: (array) => addressOf(koffi, array),
+    pointersAt: (address, count) =>
+      count === 0 ? [] : (koffi.decode(address, koffi.array("void *", count)) as bigint[]),
+    textAt: (address) => String(koffi.decode(address, "char", -1)),
+  };
 }
 
 const keepForEver: unknown[] = [];

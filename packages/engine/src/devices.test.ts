@@ -1,7 +1,9 @@
 import { EnvironmentError } from "@gmc/core";
-import { EngineConfig, findDevices, openReplica } from "@gmc/engine";
 import { classifierModel } from "@gmc/models";
 import { expect, test } from "vitest";
+import { EngineConfig } from "./config.ts";
+import { findDevices } from "./devices.ts";
+import { openReplica } from "./replica.ts";
 
 // In a file of its own: Vulkan of this process finds no driver, whatever the machine has.
 process.env.VK_ICD_FILENAMES = process.env.VK_DRIVER_FILES = "/nowhere/driver.json";
