@@ -1,4 +1,4 @@
-import { CHUNK_SITES, type RayPlan } from "./ray-plan.ts";
+import { PANEL_SITES, panelOf, type RayPlan } from "./ray-plan.ts";
 
 /**
  * The straightforward version of what `RayCaster` computes, and its reference, bit for bit: through one site every line,
@@ -41,7 +41,7 @@ export function plainShadows({ dim, sites, rays, panels, directions }: RayPlan):
     for (let y = 0; y < sites; y++) {
       const panel = panelOf(y, dim);
       let sum = 0;
-      for (let k = 0; k < dim; k++) sum += (directions[ray * dim + k] ?? 0) * (panels[panel + k * CHUNK_SITES] ?? 0);
+      for (let k = 0; k < dim; k++) sum += (directions[ray * dim + k] ?? 0) * (panels[panel + k * PANEL_SITES] ?? 0);
       shadows[ray * sites + y] = sum;
     }
   }
@@ -55,7 +55,7 @@ function inverseSquares({ dim, sites, panels }: RayPlan, site: number): Float64A
   for (let y = 0; y < sites; y++) {
     const panel = panelOf(y, dim);
     let squared = 0;
-    for (let k = 0; k < dim * CHUNK_SITES; k += CHUNK_SITES) {
+    for (let k = 0; k < dim * PANEL_SITES; k += PANEL_SITES) {
       const difference = (panels[panel + k] ?? 0) - (panels[own + k] ?? 0);
       squared += difference * difference;
     }
@@ -63,5 +63,3 @@ function inverseSquares({ dim, sites, panels }: RayPlan, site: number): Float64A
   }
   return inverse;
 }
-
-const panelOf = (site: number, dim: number): number => (site - (site % CHUNK_SITES)) * dim + (site % CHUNK_SITES);

@@ -1,7 +1,7 @@
 import type { Range } from "@gmc/core";
 import { ALIGNMENT_WASM } from "./alignment.gen.ts";
 import { BLOCK_CHUNKS, chunkOrder } from "./chunk-order.ts";
-import { CHUNK_SITES, chunksOf, LINE_BLOCK, type RayPlan } from "./ray-plan.ts";
+import { CHUNK_SITES, chunksOf, LINE_BLOCK, panelOf, type RayPlan } from "./ray-plan.ts";
 import { openKernel } from "./web-assembly.ts";
 
 /** Exports of `wat/alignment.mjs`, which documents them; addresses in bytes. */
@@ -123,8 +123,7 @@ export class RayCaster {
   /** Distances from a site, and the chunks in order of them. */
   #measure(site: number, row: number): void {
     const { dim, slack, sites } = this.#plan;
-    const lane = site % CHUNK_SITES;
-    const point = this.#at.panels() + ((site - lane) * dim + lane) * 8;
+    const point = this.#at.panels() + panelOf(site, dim) * 8;
     const inverse = this.#at.inverse(row);
     this.#kernel.distances(point, this.#at.panels(), inverse, this.#at.near(), this.#chunks, dim);
     const near = this.#floats(this.#at.near(), this.#chunks);

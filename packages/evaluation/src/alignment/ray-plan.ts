@@ -3,6 +3,8 @@ import { spatialOrder } from "./spatial-order.ts";
 
 /** Sites that are looked at or passed over together; the kernel is compiled for this number. */
 export const CHUNK_SITES = 32;
+/** Sites whose coordinates lie side by side. */
+export const PANEL_SITES = 8;
 /** Lines whose shadows a thread holds at a time: few enough for the near part of them to stay in the cache. */
 export const LINE_BLOCK = 32;
 
@@ -11,7 +13,7 @@ export interface RayPlan {
   readonly dim: number;
   /** Number of sites: distinct points, ordered so that neighbours in space have near places. */
   readonly sites: number;
-  /** [ceil(sites / 32), dim, 32] coordinates; the last chunk is filled up with copies of its first site. */
+  /** [chunks · 4, dim, 8] coordinates of eight sites side by side; the last chunk is filled with copies of its first site. */
   readonly panels: Float64Array;
   readonly rays: number;
   /** [rays, dim] unit vectors. */
@@ -56,6 +58,10 @@ export function planRays(options: PlanOptions): { readonly plan: RayPlan; readon
   return { plan, order };
 }
 
+/** Where a site's first coordinate lies in the panels; the next is `PANEL_SITES` further. */
+export const panelOf = (site: number, dim: number): number =>
+  (site - (site % PANEL_SITES)) * dim + (site % PANEL_SITES);
+
 export const chunksOf = (sites: number): number => Math.ceil(sites / CHUNK_SITES);
 
 /** Bytes that one site of a task takes: its row of distances, of hits and its order of chunks. */
@@ -65,10 +71,9 @@ function panelsOf(points: Float64Array, dim: number, order: Uint32Array): Float6
   const chunks = chunksOf(order.length);
   const panels = new Float64Array(new SharedArrayBuffer(chunks * dim * CHUNK_SITES * 8));
   for (let place = 0; place < chunks * CHUNK_SITES; place++) {
-    const lane = place % CHUNK_SITES;
-    const point = order[place] ?? order[place - lane] ?? 0;
-    const panel = (place - lane) * dim + lane;
-    for (let k = 0; k < dim; k++) panels[panel + k * CHUNK_SITES] = points[point * dim + k] ?? 0;
+    const point = order[place] ?? order[place - (place % CHUNK_SITES)] ?? 0;
+    const panel = panelOf(place, dim);
+    for (let k = 0; k < dim; k++) panels[panel + k * PANEL_SITES] = points[point * dim + k] ?? 0;
   }
   return panels;
 }

@@ -2,7 +2,7 @@
  * Kernels of the random-line search for Delaunay neighbours, in float64 with plain SIMD128 (two lanes).
  *
  * Sites lie in chunks of C = 32 that are close to each other; the last chunk is filled up with copies of its first site.
- *   panels   [chunks, d, C]          float64: the coordinates of a chunk's sites side by side
+ *   panels   [chunks·C/8, d, 8]      float64: the coordinates of eight sites side by side, read from end to end
  *   lines    [L, d]                  float64: unit directions u
  *   shadows  [L, chunks·C]           float64: u·y of every site y
  *   spans    [L, chunks8, 2]         float64: largest u·y of the chunk and minus the smallest; chunks8 is the number of
@@ -112,7 +112,7 @@ export const alignmentWat = () => `
   ;; Inverse squared distances of every site from the one whose first coordinate is at x, and each chunk's largest.
   (func (export "distances")
     (param $x i32) (param $panels i32) (param $inverse i32) (param $near i32) (param $chunks i32) (param $width i32)
-    (local $k i32) (local $group i32) (local $point i32) (local $panel i32)
+    (local $k i32) (local $group i32) (local $point i32)
     ${locals(["X", "D", "S0", "S1", "S2", "S3", "LARGEST"], "v128")}
     ${whileAbove(
       "$chunks",
@@ -124,8 +124,6 @@ export const alignmentWat = () => `
         "$group",
         8,
         `
-        (local.set $panel (i32.add (local.get $panels)
-          (i32.shl (i32.sub (i32.const ${CHUNK_SITES}) (local.get $group)) (i32.const 3))))
         (local.set $point (local.get $x))
         ${range(4)
           .map((i) => `(local.set $S${i} ${zero})`)
@@ -138,11 +136,11 @@ export const alignmentWat = () => `
           (local.set $X (v128.load64_splat (local.get $point)))
           ${range(4)
             .map(
-              (i) => `(local.set $D (f64x2.sub (v128.load offset=${i * 16} (local.get $panel)) (local.get $X)))
+              (i) => `(local.set $D (f64x2.sub (v128.load offset=${i * 16} (local.get $panels)) (local.get $X)))
           (local.set $S${i} (f64x2.add (local.get $S${i}) (f64x2.mul (local.get $D) (local.get $D))))`,
             )
             .join("\n          ")}
-          ${step("$panel", CHUNK_BYTES)} ${step("$point", CHUNK_BYTES)}`,
+          ${step("$panels", 64)} ${step("$point", 64)}`,
         )}
         ${range(4)
           .map(
@@ -159,15 +157,14 @@ export const alignmentWat = () => `
       )}
       (local.set $LARGEST (f64x2.pmax (local.get $LARGEST) ${swapped("(local.get $LARGEST)")}))
       (f64.store (local.get $near) (f64x2.extract_lane 0 (local.get $LARGEST)))
-      ${step("$near", 8)}
-      (local.set $panels (i32.add (local.get $panels) (i32.mul (local.get $width) (i32.const ${CHUNK_BYTES}))))`,
+      ${step("$near", 8)}`,
     )})
 
   ;; Shadows u·y and their spans for two lines, one row each.
   (func (export "project")
     (param $lines i32) (param $panels i32) (param $shadow i32) (param $span i32) (param $spanBytes i32)
     (param $chunks i32) (param $width i32)
-    (local $k i32) (local $group i32) (local $panel i32) (local $u i32) (local $lineBytes i32) (local $shadow1 i32)
+    (local $k i32) (local $group i32) (local $u i32) (local $lineBytes i32) (local $shadow1 i32)
     (local $span1 i32)
     ${locals(["U0", "U1", "Y", "A0", "A1", "A2", "A3", "B0", "B1", "B2", "B3", "HA", "LA", "HB", "LB"], "v128")}
     (local.set $lineBytes (i32.shl (local.get $width) (i32.const 3)))
@@ -183,8 +180,6 @@ export const alignmentWat = () => `
         "$group",
         8,
         `
-        (local.set $panel (i32.add (local.get $panels)
-          (i32.shl (i32.sub (i32.const ${CHUNK_SITES}) (local.get $group)) (i32.const 3))))
         (local.set $u (local.get $lines))
         ${range(4)
           .map((i) => `(local.set $A${i} ${zero}) (local.set $B${i} ${zero})`)
@@ -198,12 +193,12 @@ export const alignmentWat = () => `
           (local.set $U1 (v128.load64_splat (i32.add (local.get $u) (local.get $lineBytes))))
           ${range(4)
             .map(
-              (i) => `(local.set $Y (v128.load offset=${i * 16} (local.get $panel)))
+              (i) => `(local.set $Y (v128.load offset=${i * 16} (local.get $panels)))
           (local.set $A${i} (f64x2.add (local.get $A${i}) (f64x2.mul (local.get $U0) (local.get $Y))))
           (local.set $B${i} (f64x2.add (local.get $B${i}) (f64x2.mul (local.get $U1) (local.get $Y))))`,
             )
             .join("\n          ")}
-          ${step("$panel", CHUNK_BYTES)} ${step("$u", 8)}`,
+          ${step("$panels", 64)} ${step("$u", 8)}`,
         )}
         ${range(4)
           .map(
@@ -229,8 +224,7 @@ export const alignmentWat = () => `
       (f64.store offset=8 (local.get ${l === "A" ? "$span" : "$span1"}) (f64.neg (f64x2.extract_lane 0 (local.get $L${l}))))`,
         )
         .join("")}
-      ${step("$span", 16)} ${step("$span1", 16)}
-      (local.set $panels (i32.add (local.get $panels) (i32.mul (local.get $width) (i32.const ${CHUNK_BYTES}))))`,
+      ${step("$span", 16)} ${step("$span1", 16)}`,
     )})
 
   ;; Spans of blocks from spans of their chunks, \`blocks\` of them.
