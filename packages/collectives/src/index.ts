@@ -16,6 +16,7 @@ export type { Marker } from "./commit/marker.ts";
 export { compareMarkers, markerName, parseMarker } from "./commit/marker.ts";
 export type { StepResultsOptions } from "./commit/step-results.ts";
 export { StepResults } from "./commit/step-results.ts";
+export { ClusterConfig } from "./config.ts";
 export type { LocalHub, LocalHubOptions } from "./local/local-hub.ts";
 export { openLocalHub } from "./local/local-hub.ts";
 export { joinLocal, openLocalGroup } from "./local/local-member.ts";

@@ -4,14 +4,14 @@ import { CancelledError, EnvironmentError, PeerLostError, StaleGenerationError }
 import type { RedisProxy, RedisServer } from "@gmc/testkit";
 import { redisServerMissing, startProxy, startRedisServer } from "@gmc/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { expectBits } from "../../../packages/collectives/src/describe-collective.testing.ts";
 import {
   concat,
-  expectBits,
   ownBlocks,
   ownSums,
   treeReference,
   vector,
-} from "../../../packages/collectives/src/describe-collective.testing.ts";
+} from "../../../packages/collectives/src/reference.testing.ts";
 import type { RedisGroup, RedisGroupOptions } from "./redis-group.ts";
 import { openRedisGroup } from "./redis-group.ts";
 
