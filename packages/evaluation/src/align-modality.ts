@@ -26,6 +26,8 @@ export interface JudgedCodes {
   readonly labels?: Int32Array;
   /** True when the modality has few different codes: each is there once. */
   readonly eachOnce: boolean;
+  /** [samples] which of the codes stands for each sample; absent: one a sample, in their order. */
+  readonly codeOf?: Uint32Array;
 }
 
 /** How well one modality's codes lie where the complete ones lie. */
@@ -64,7 +66,7 @@ export function judgedCodes(encoded: EncodedSplit, decimals: number, classes = 1
   const { codes, dim, samples, labels } = encoded;
   const scale = 10 ** decimals;
   const rounded = codes.map((value) => Math.round(value * scale) / scale);
-  const { firstOf } = distinctPoints(rounded, dim);
+  const { firstOf, siteOf } = distinctPoints(rounded, dim);
   if (firstOf.length > Math.max(classes, samples / COPIES)) {
     return { codes, dim, ...(labels && { labels }), eachOnce: false };
   }
@@ -73,7 +75,7 @@ export function judgedCodes(encoded: EncodedSplit, decimals: number, classes = 1
     distinct.set(rounded.subarray(row * dim, (row + 1) * dim), place * dim);
   });
   const labelsOnce = labels && Int32Array.from(firstOf, (row) => labels[row] ?? 0);
-  return { codes: distinct, dim, ...(labelsOnce && { labels: labelsOnce }), eachOnce: true };
+  return { codes: distinct, dim, ...(labelsOnce && { labels: labelsOnce }), eachOnce: true, codeOf: siteOf };
 }
 
 /** Delaunay component analysis of one modality's codes (E) against the complete ones (R). @see alignment */

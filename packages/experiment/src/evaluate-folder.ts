@@ -36,7 +36,7 @@ export async function evaluateFolder(options: MeasureOptions): Promise<Evaluated
 export function evaluationOf(measured: MeasuredRun): Promise<EvaluationResult> {
   const { evaluation, seed, data, engine } = measured.run.config;
   const { classifier, subsets, retrieval } = evaluation;
-  const dependsOn = { classifier, subsets, retrieval, seed, trainSplit: data.trainSplit, engine: engine.kind };
+  const dependsOn = { classifier, subsets, retrieval, seed, trainSplit: data.trainSplit, device: engine.device };
   const file = { read: async (path: string) => (await readJson(path)) as EvaluationResult, write: writeJson };
   return measured.cache.get<EvaluationResult>(["evaluation", ".json"], dependsOn, file, () => evaluate(measured));
 }

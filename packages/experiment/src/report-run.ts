@@ -100,13 +100,11 @@ function lossPoint({ event, step, epoch, loss, validationLoss }: MetricsRecord):
 const reportPicture = ({ method, svg }: RunPicture): ReportPicture =>
   method === "umap"
     ? {
-        title: "UMAP",
         caption:
           "Neighbourhoods of codes laid out in the plane, each panel by itself: complete codes and one modality's. Where the colours of the upper row mix, a modality's codes lie where the complete ones lie. Distances between clusters mean little.",
         svg,
       }
     : {
-        title: "Principal components",
         caption:
           "The same codes on the two directions in which they vary most, each panel by itself. Distances in the plane are true to the codes as far as two directions can tell.",
         svg,

@@ -45,7 +45,7 @@ function oneRun(leaves: readonly Leaf[]): Html {
   const sections = [...sectionsOf(leaves.map(([path]) => path))].map(([name, paths]) => {
     const rows = leaves
       .filter(([path]) => paths.includes(path))
-      .map(([path, value]): Row => ({ cells: [head(within(path, name)), code(value)] }));
+      .map(([path, value]): Row => ({ cells: [pathCell(within(path, name)), code(value)] }));
     return element("section", {}, element("h3", {}, escapeText(name)), table([], rows));
   });
   return element("div", { class: "facts" }, ...sections);
@@ -61,7 +61,7 @@ function sideBySide(runs: readonly ReportRun[], leaves: readonly ReadonlyMap<str
       const cells = differs
         ? values.map((value) => code(value ?? "–"))
         : [{ ...code(values[0] ?? ""), columns: runs.length }];
-      return { kind: differs ? "differs" : undefined, cells: [head(within(path, name)), ...cells] };
+      return { kind: differs ? "differs" : undefined, cells: [pathCell(within(path, name)), ...cells] };
     }),
   ]);
   const columns = [text(""), ...runs.map((run): Cell => ({ html: runName(run, runs), kind: "text" }))];
@@ -85,3 +85,6 @@ const within = (path: string, section: string): string =>
   path.startsWith(`${section}.`) ? path.slice(section.length + 1) : path;
 
 const code = (value: string): Cell => ({ html: element("span", { class: "code" }, escapeText(value)), kind: "text" });
+
+/** A dotted path that breaks after its dots where it must. */
+const pathCell = (path: string): Cell => ({ html: escapeText(path).replaceAll(".", ".<wbr>"), kind: "head" });

@@ -73,10 +73,10 @@ export function seedGroups(runs: readonly ReportRun[]): (readonly ReportRun[])[]
   return [...groups.values()].filter((group) => group.length > 1);
 }
 
-/** "mean ± std of 3 seeds", with the runs' names where there are several such groups. */
-export function groupName(group: readonly ReportRun[], groups: readonly (readonly ReportRun[])[]): string {
-  const which = groups.length > 1 ? ` (${group.map(({ name }) => name).join(", ")})` : "";
-  return `mean ± std of ${group.length} runs${which}`;
+/** "mean ± std of 3 runs", or which ones where these are not all. */
+export function groupName(group: readonly ReportRun[], runs: readonly ReportRun[]): string {
+  const which = group.length === runs.length ? `${group.length} runs` : group.map(({ name }) => name).join(", ");
+  return `mean ± std of ${which}`;
 }
 
 export const grouped = (count: number): string => count.toLocaleString("en-US");

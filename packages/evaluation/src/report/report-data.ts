@@ -52,9 +52,8 @@ export interface LossPoint {
 }
 
 export interface ReportPicture {
-  readonly title: string;
   /** What is seen, in a sentence or two. */
   readonly caption: string;
-  /** A whole SVG document. */
+  /** A whole SVG document, with its title. */
   readonly svg: string;
 }

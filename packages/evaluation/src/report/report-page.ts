@@ -25,7 +25,7 @@ export function reportPage(data: ReportData): Html {
     {},
     element("h1", {}, escapeText(data.title)),
     element("p", {}, escapeText(subtitle(data))),
-    element("nav", {}, ...links),
+    element("nav", {}, links.join(" ")),
   );
   const body = sections.map(({ id, title, content }) =>
     element("section", { id }, element("h2", {}, escapeText(title)), content),
@@ -62,18 +62,16 @@ function loss(runs: readonly ReportRun[]): Html {
   const chart = lossChart(runs);
   if (chart === undefined) return "";
   const validated = runs.some(({ losses }) => losses.some(({ validationLoss }) => validationLoss !== undefined));
-  const caption = `Mean of each epoch with dots, single steps thin${validated ? ", validation dashed" : ""}.`;
+  const caption = `Mean of each epoch at its end, with dots; single steps thin${validated ? ", validation dashed" : ""}.`;
   const legend = runs.length > 1 ? element("p", {}, runs.map((run) => runName(run, runs)).join(" &ensp; ")) : "";
   return legend + figure(chart, caption);
 }
 
 function pictures(runs: readonly ReportRun[]): Html {
   return runs
-    .flatMap((run) =>
-      run.pictures.map(({ title, caption, svg }) => {
-        const whose = runs.length > 1 ? `${runName(run, runs)} · ` : "";
-        return element("h3", {}, whose + escapeText(title)) + figure(svg, caption);
-      }),
-    )
+    .map((run) => {
+      const whose = runs.length > 1 && run.pictures.length > 0 ? element("h3", {}, runName(run, runs)) : "";
+      return whose + run.pictures.map(({ caption, svg }) => figure(svg, caption)).join("");
+    })
     .join("");
 }

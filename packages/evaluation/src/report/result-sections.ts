@@ -56,7 +56,7 @@ function accuracies(runs: readonly ReportRun[], all: readonly ReportRun[]): Html
   const columns = [
     head("present"),
     ...runs.map((run): Cell => ({ html: all.length === 1 ? "accuracy" : runName(run, all), kind: "head" })),
-    ...groups.map((group) => spreadCell(groupName(group, groups))),
+    ...groups.map((group) => spreadCell(groupName(group, all))),
   ];
   const rows = cases.map(
     (name): Row => ({
@@ -101,10 +101,12 @@ export function alignments(runs: readonly ReportRun[]): Html {
   if (aligned.length === 0) return "";
   const names = [...new Set(aligned.flatMap(({ alignment }) => Object.keys(alignment?.modalities ?? {})))];
   const several = runs.length > 1;
-  const columns = ["modality", ...(several ? ["run"] : []), ...ALIGNMENT_SCORES, "components", "outliers", "codes"];
+  const columns = ["modality", ...(several ? ["run"] : []), ...ALIGNMENT_SCORES, "outliers", "codes"];
   const rows = names.flatMap((name) => rowsOfModality(name, aligned, runs));
   const headCells = columns.map((column) => (column === "run" ? text(column) : head(column)));
-  return paragraph(ALIGNMENT_TEXT) + table(headCells, rows) + aligned.map((run) => settingsNote(run, several)).join("");
+  return (
+    paragraph(ALIGNMENT_TEXT) + table(headCells, rows, several ? "dense" : undefined) + settingsNotes(aligned, runs)
+  );
 }
 
 const ALIGNMENT_TEXT =
@@ -114,7 +116,7 @@ function rowsOfModality(name: string, aligned: readonly ReportRun[], runs: reado
   const several = runs.length > 1;
   const groups = several ? seedGroups(aligned) : [];
   const spreads = groups.map((group) => ({
-    title: groupName(group, groups),
+    title: groupName(group, runs),
     scores: alignmentSpread(group.flatMap(({ alignment }) => alignment ?? []))[name],
   }));
   const lines: Row[] = aligned.map((run) => ({
@@ -129,35 +131,42 @@ function rowsOfModality(name: string, aligned: readonly ReportRun[], runs: reado
 }
 
 function scoreCells(one: ModalityAlignment | undefined): Cell[] {
-  if (!one) return [{ html: "not aligned", columns: ALIGNMENT_SCORES.length + 3 }];
+  if (!one) return [{ html: "not aligned", columns: ALIGNMENT_SCORES.length + 2 }];
   const scores = ALIGNMENT_SCORES.map((score) =>
     score === "score" ? bar(one.score, three(one.score)) : number(three(one[score])),
   );
   const outliers = one.outliers.reference + one.outliers.evaluated;
-  return [
-    ...scores,
-    number(grouped(one.components.length)),
-    number(grouped(outliers)),
-    number(`${grouped(one.evaluatedPoints)}${one.eachOnce ? "*" : ""}`),
-  ];
+  return [...scores, number(grouped(outliers)), number(`${grouped(one.evaluatedPoints)}${one.eachOnce ? "*" : ""}`)];
 }
 
 function spreadRow(title: string, scores: AlignmentSpread[string] | undefined): Row {
   const cell = (score: AlignmentScore): Cell =>
     number(scores ? `${three(scores[score].mean)} ± ${three(scores[score].std)}` : "");
-  return { kind: "spread", cells: [text(title), ...ALIGNMENT_SCORES.map(cell), { html: "", columns: 3 }] };
+  return { kind: "spread", cells: [text(title), ...ALIGNMENT_SCORES.map(cell), { html: "", columns: 2 }] };
 }
 
-function settingsNote(run: ReportRun, several: boolean): Html {
-  if (!run.alignment) return "";
-  const { samples, rays, seed, modalities } = run.alignment;
+/** How the alignments were made, once for all runs that share it. */
+function settingsNotes(aligned: readonly ReportRun[], runs: readonly ReportRun[]): Html {
+  const notes = new Map<string, ReportRun[]>();
+  for (const run of aligned) {
+    const note = settingsOf(run);
+    notes.set(note, [...(notes.get(note) ?? []), run]);
+  }
+  const lines = [...notes].map(([note, same]) => {
+    const whose = same.length === runs.length ? "" : `${same.map(({ name }) => name).join(", ")}: `;
+    return paragraph(`${whose}${note}`, "note");
+  });
+  return lines.join("");
+}
+
+function settingsOf({ alignment }: ReportRun): string {
+  const { samples = 0, rays = 0, modalities = {} } = alignment ?? {};
   const once = Object.entries(modalities).flatMap(([name, { eachOnce }]) => (eachOnce ? [name] : []));
-  const stars = once.length > 0 ? ` * ${once.join(", ")}: few different codes, each compared once.` : "";
-  const who = several ? `${run.name}: ` : "";
-  return paragraph(
-    `${who}${grouped(samples)} complete codes, ${grouped(rays)} lines a code, seed ${seed}.${stars}`,
-    "note",
-  );
+  const stars =
+    once.length > 0
+      ? ` * ${once.join(", ")}: few different codes, each compared once; so few can join few edges, and the quality stays low.`
+      : "";
+  return `${grouped(samples)} complete codes, ${grouped(rays)} lines a code.${stars}`;
 }
 
 /** Trained numbers part by part, one column a model. */

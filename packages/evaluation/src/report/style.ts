@@ -13,7 +13,7 @@ h3 { font-size: 1rem; margin: 1.5rem 0 .4rem; }
 p { margin: 0 0 .9rem; max-width: 46rem; }
 .note, header p, footer { color: var(--soft); font-size: .9rem; }
 nav { font-size: .9rem; }
-nav a { color: #2b5c8a; text-decoration: none; margin-right: 1.1rem; white-space: nowrap; }
+nav a { color: #2b5c8a; text-decoration: none; margin-right: .8rem; white-space: nowrap; }
 nav a:hover { text-decoration: underline; }
 .scroll { overflow-x: auto; margin: 0 0 1rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
@@ -22,17 +22,20 @@ th { font-weight: 600; }
 thead th { color: var(--soft); border-bottom: 1px solid var(--ink); vertical-align: bottom; }
 tbody tr:last-child > * { border-bottom-color: var(--ink); }
 th:first-child, td.text, th.text { text-align: left; }
-th:first-child, td:first-child { padding-left: .2rem; }
+thead th:first-child, tbody th { padding-left: .2rem; }
 td:last-child, th:last-child { padding-right: .2rem; }
+table.dense th, table.dense td { padding-left: .55rem; padding-right: .55rem; }
 tr.group > * { border-top: 1px solid #9aa4ae; }
 tr.total > * { font-weight: 600; }
 tr.spread td, td.spread, th.spread { font-style: italic; }
-td.bar { background: linear-gradient(90deg, var(--bar) var(--share), transparent var(--share)) no-repeat; min-width: 8.5rem; }
+td.bar { background: linear-gradient(var(--bar), var(--bar)) no-repeat 0 0 / var(--share) 100%; min-width: 7.5rem; }
+table.dense td.bar { min-width: 6rem; }
 .run { white-space: nowrap; }
 .chip { display: inline-block; width: .7rem; height: .7rem; border-radius: 2px; margin-right: .45rem; vertical-align: -.03rem; }
 code, .code { font-family: ui-monospace, "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .92em; }
 figure { margin: 0 0 1.5rem; }
 figcaption { color: var(--soft); font-size: .9rem; max-width: 46rem; margin-top: .35rem; }
+figure .scroll { margin: 0; }
 figure svg { display: block; max-width: 100%; height: auto; }
 .facts { columns: 2; column-gap: 2.5rem; }
 .facts section { break-inside: avoid; margin-bottom: 1.4rem; }
@@ -40,12 +43,13 @@ figure svg { display: block; max-width: 100%; height: auto; }
 .facts table, table.facts-table { width: 100%; }
 .facts td, .facts th, .facts-table td, .facts-table th { white-space: normal; font-weight: 400; text-align: left; font-size: .84rem; padding: .18rem .5rem .18rem 0; vertical-align: top; }
 .facts th, .facts-table tbody th { color: var(--soft); width: 46%; overflow-wrap: anywhere; }
-.facts-table tbody th { width: auto; }
+.facts-table { table-layout: fixed; min-width: 44rem; }
+.facts-table th:first-child { width: 15rem; }
 .facts td, .facts-table td { overflow-wrap: anywhere; }
 .facts-table tr.differs > * { background: var(--differs); }
 .facts-table tr.section > th { color: var(--ink); font-weight: 600; padding-top: .8rem; }
 footer { border-top: 1px solid var(--line); margin-top: 3rem; padding-top: 1rem; padding-bottom: 3rem; }
-@media (max-width: 48rem) {
+@media screen and (max-width: 48rem) {
   main, header, footer { padding-left: 1rem; padding-right: 1rem; }
   header { padding-top: 1.5rem; }
   .facts { columns: 1; }
@@ -62,7 +66,8 @@ footer { border-top: 1px solid var(--line); margin-top: 3rem; padding-top: 1rem;
   figure, tr, .facts section { break-inside: avoid; }
   thead { display: table-header-group; }
   .scroll { overflow: visible; }
-  figure svg { max-height: 235mm; }
+  figure .scroll { margin: 0; }
+figure svg { max-height: 235mm; }
   th, td { padding: .28rem .55rem; }
 }
 `.trim();
