@@ -7,12 +7,11 @@ export const BLOCK_CHUNKS = 8;
  * The order in which the kernel visits chunks from one site, as its records (wat/alignment.mjs): nearest block first and
  * in it nearest chunk first.
  *
- * @param near   [chunks] largest 1/‖y-x‖² of each chunk
- * @param slack  bound on the rounding error of u·(y-x)
+ * @param near  [chunks] largest 1/‖y-x‖² of each chunk
  */
-export function chunkOrder(near: Float64Array, slack: number): { blocks: Float64Array; chunks: Float64Array } {
+export function chunkOrder(near: Float64Array): { blocks: Float64Array; chunks: Float64Array } {
   const count = Math.ceil(near.length / BLOCK_CHUNKS);
-  const blocks = new Float64Array(count * 3);
+  const blocks = new Float64Array(count * 2);
   const chunks = new Float64Array(count * BLOCK_CHUNKS * 2);
   const blockOffsets = new Uint32Array(blocks.buffer);
   const chunkOffsets = new Uint32Array(chunks.buffer);
@@ -24,10 +23,8 @@ export function chunkOrder(near: Float64Array, slack: number): { blocks: Float64
   });
   const members = new Uint32Array(BLOCK_CHUNKS);
   descending(nearest).forEach((block, place) => {
-    const value = nearest[block] ?? 0;
-    blocks[place * 3] = value;
-    blocks[place * 3 + 1] = Math.sqrt(value) * (1 + 1e-12) + value * slack;
-    blockOffsets[place * 6 + 4] = block * 16;
+    blocks[place * 2] = nearest[block] ?? 0;
+    blockOffsets[place * 4 + 2] = block * 16;
     for (let i = 0; i < BLOCK_CHUNKS; i++) members[i] = block * BLOCK_CHUNKS + i;
     members.sort((a, b) => nearOf(b) - nearOf(a) || a - b);
     members.forEach((chunk, i) => {

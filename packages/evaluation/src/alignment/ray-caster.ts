@@ -80,10 +80,10 @@ export class RayCaster {
       lines: area(LINE_BLOCK, plan.dim * 8),
       shadows: area(LINE_BLOCK, chunks * CHUNK_BYTES),
       spans: area(LINE_BLOCK, blocks * BLOCK_CHUNKS * 16),
-      wide: area(LINE_BLOCK, blocks * 16),
+      wide: area(LINE_BLOCK, (blocks + 1) * 16),
       near: area(1, chunks * 8),
       inverse: area(plan.group, chunks * CHUNK_BYTES),
-      blocks: area(plan.group, blocks * 24),
+      blocks: area(plan.group, blocks * 16),
       order: area(plan.group, blocks * BLOCK_CHUNKS * 16),
       hits: area(plan.group, chunks * CHUNK_SITES * 2),
     };
@@ -122,13 +122,13 @@ export class RayCaster {
 
   /** Distances from a site, and the chunks in order of them. */
   #measure(site: number, row: number): void {
-    const { dim, slack, sites } = this.#plan;
+    const { dim, sites } = this.#plan;
     const point = this.#at.panels() + panelOf(site, dim) * 8;
     const inverse = this.#at.inverse(row);
     this.#kernel.distances(point, this.#at.panels(), inverse, this.#at.near(), this.#chunks, dim);
     const near = this.#floats(this.#at.near(), this.#chunks);
     coverFilling(this.#floats(inverse, this.#chunks * CHUNK_SITES), near, sites);
-    const order = chunkOrder(near, slack);
+    const order = chunkOrder(near);
     this.#floats(this.#at.blocks(row), order.blocks.length).set(order.blocks);
     this.#floats(this.#at.order(row), order.chunks.length).set(order.chunks);
   }
@@ -152,7 +152,9 @@ export class RayCaster {
         dim,
       );
     }
-    this.#kernel.widen(this.#at.spans(), this.#at.wide(), lines * this.#blocks);
+    for (let line = 0; line < lines; line++) {
+      this.#kernel.widen(this.#at.spans(line), this.#at.wide(line), this.#blocks);
+    }
     return lines;
   }
 

@@ -22,8 +22,6 @@ export interface RayPlan {
   readonly group: number;
   /** True when hits are to be counted, not only noted. */
   readonly counted: boolean;
-  /** Bounds rounding in |u·(y-x)|, so that passing sites over is exact: 2·d·2^-52·max‖x‖, generously. */
-  readonly slack: number;
   /** [0] becomes 1 to cancel; [1] counts sites of finished line blocks. */
   readonly control: Int32Array;
 }
@@ -52,7 +50,6 @@ export function planRays(options: PlanOptions): { readonly plan: RayPlan; readon
     directions: rayDirections(options.seed, rays, dim),
     group: groupSize(order.length, options),
     counted,
-    slack: dim * 2 ** -50 * largestNorm(points, dim),
     control: new Int32Array(new SharedArrayBuffer(8)),
   };
   return { plan, order };
@@ -65,7 +62,7 @@ export const panelOf = (site: number, dim: number): number =>
 export const chunksOf = (sites: number): number => Math.ceil(sites / CHUNK_SITES);
 
 /** Bytes that one site of a task takes: its row of distances, of hits and its order of chunks. */
-const bytesOfSite = (sites: number): number => chunksOf(sites) * (CHUNK_SITES * 10 + 19);
+const bytesOfSite = (sites: number): number => chunksOf(sites) * (CHUNK_SITES * 10 + 18);
 
 function panelsOf(points: Float64Array, dim: number, order: Uint32Array): Float64Array {
   const chunks = chunksOf(order.length);
@@ -84,14 +81,4 @@ function groupSize(sites: number, { threads, memoryBytes }: PlanOptions): number
   const allowed = Math.max(1, Math.floor(memoryBytes / workers / bytesOfSite(sites)));
   const rounds = Math.ceil(sites / (allowed * workers));
   return Math.max(1, Math.ceil(sites / (rounds * workers)));
-}
-
-function largestNorm(points: Float64Array, dim: number): number {
-  let largest = 0;
-  for (let start = 0; start < points.length; start += dim) {
-    let squared = 0;
-    for (let k = start; k < start + dim; k++) squared += (points[k] ?? 0) ** 2;
-    largest = Math.max(largest, squared);
-  }
-  return Math.sqrt(largest);
 }

@@ -7,12 +7,10 @@
  *   shadows  [L, chunks·C]           float64: u·y of every site y
  *   spans    [L, chunks8, 2]         float64: largest u·y of the chunk and minus the smallest; chunks8 is the number of
  *                                    chunks rounded up to whole blocks of 8, what is not there has -inf
- *   wide     [L, chunks8/8, 2]       float64: the same of a block of 8 chunks
+ *   wide     [L, chunks8/8 + 1, 2]   float64: the same of each block of 8 chunks, then of all sites
  *   inverse  [chunks·C] for one x    float64: 1/‖y-x‖², 0 for x itself and for the filling
  *   near     [chunks] for one x      float64: largest `inverse` of the chunk
- *   blocks   [chunks8/8] for one x   records of 24 bytes, nearest block first: near, reach (both float64), offset of its
- *                                    wide span (i32); `reach` bounds |u·(y-x)|/‖y-x‖² of this and every later block,
- *                                    whatever u is
+ *   blocks   [chunks8/8] for one x   records of 16 bytes, nearest block first: near (float64), offset of its wide span (i32)
  *   order    [chunks8] for one x     records of 16 bytes, block by block, nearest chunk of a block first: near (float64),
  *                                    offset of the chunk's span (i32), offset of its sites (i32)
  *   hits     [chunks·C] for one x    uint16: how often a line through x met site y first
@@ -24,6 +22,7 @@ export const BLOCK_CHUNKS = 8;
 
 const CHUNK_BYTES = CHUNK_SITES * 8;
 const range = (n) => Array.from({ length: n }, (_, i) => i);
+const BLOCK = range(BLOCK_CHUNKS);
 const locals = (names, type) => names.map((name) => `(local $${name} ${type})`).join(" ");
 const step = (local, bytes) => `(local.set ${local} (i32.add (local.get ${local}) (i32.const ${bytes})))`;
 const stepBy = (local, by) => `(local.set ${local} (i32.add (local.get ${local}) (local.get ${by})))`;
@@ -227,23 +226,24 @@ export const alignmentWat = () => `
       ${step("$span", 16)} ${step("$span1", 16)}`,
     )})
 
-  ;; Spans of blocks from spans of their chunks, \`blocks\` of them.
+  ;; Spans of one line's blocks from those of their chunks, then the span of all sites.
   (func (export "widen") (param $span i32) (param $wide i32) (param $blocks i32)
-    ${locals(["S0", "S1", "S2", "S3", "S4", "S5", "S6", "S7"], "v128")}
+    ${locals([...BLOCK.map((i) => `S${i}`), "ALL"], "v128")}
+    (local.set $ALL (v128.const f64x2 -inf -inf))
     ${whileAbove(
       "$blocks",
       1,
       `
-      ${range(BLOCK_CHUNKS)
-        .map((i) => `(local.set $S${i} (v128.load offset=${i * 16} (local.get $span)))`)
-        .join("\n      ")}
+      ${BLOCK.map((i) => `(local.set $S${i} (v128.load offset=${i * 16} (local.get $span)))`).join("\n      ")}
       ${fold(
         "f64x2.pmax",
-        range(BLOCK_CHUNKS).map((i) => `$S${i}`),
+        BLOCK.map((i) => `$S${i}`),
       )}
       (v128.store (local.get $wide) (local.get $S0))
+      (local.set $ALL (f64x2.pmax (local.get $ALL) (local.get $S0)))
       ${step("$span", BLOCK_CHUNKS * 16)} ${step("$wide", 16)}`,
-    )})
+    )}
+    (v128.store (local.get $wide) (local.get $ALL)))
 
   ;; Where each line through one site x leaves its cell, on both sides. \`place\` is 8 times the site's position.
   ;; Returns the number of chunks whose sites were looked at.
@@ -252,16 +252,20 @@ export const alignmentWat = () => `
     (param $inverse i32) (param $blocks i32) (param $order i32) (param $count i32) (param $hits i32) (result i32)
     (local $block i32) (local $record i32) (local $last i32) (local $left i32) (local $offset i32) (local $high i32)
     (local $low i32) (local $a i32) (local $b i32) (local $hit i32) (local $mask i32) (local $looked i32)
-    (local $spanBytes i32) (local $wideBytes i32)
-    ${locals(["X", "XX", "BEST", "FOUND", "S", "H0", "H1", "H2", "H3", "L0", "L1", "L2", "L3"], "v128")}
-    (local.set $wideBytes (i32.shl (local.get $count) (i32.const 4)))
-    (local.set $spanBytes (i32.mul (local.get $wideBytes) (i32.const ${BLOCK_CHUNKS})))
+    (local $spanBytes i32) (local $wideBytes i32) (local $allSites i32)
+    ${locals(["X", "XX", "FARTHEST", "BEST", "FOUND", "S", "H0", "H1", "H2", "H3", "L0", "L1", "L2", "L3"], "v128")}
+    (local.set $allSites (i32.shl (local.get $count) (i32.const 4)))
+    (local.set $spanBytes (i32.mul (local.get $allSites) (i32.const ${BLOCK_CHUNKS})))
+    (local.set $wideBytes (i32.add (local.get $allSites) (i32.const 16)))
     ${whileAbove(
       "$lines",
       1,
       `
       (local.set $X (v128.load64_splat (i32.add (local.get $shadow) (local.get $place))))
       (local.set $XX (v128.xor (local.get $X) (v128.const i64x2 0 0x8000000000000000)))
+      (local.set $FARTHEST (f64x2.sub
+        (v128.load (i32.add (local.get $wide) (local.get $allSites)))
+        (local.get $XX)))
       ;; the smallest positive number: s = 0 is no hit
       (local.set $BEST (v128.const i64x2 1 1))
       (local.set $high (i32.const -1))
@@ -270,12 +274,13 @@ export const alignmentWat = () => `
       (local.set $last (local.get $order))
       (local.set $left (local.get $count))
       (block $finished (loop $nextBlock
-        ;; nothing from here on can reach what both sides have
-        (br_if $finished (i64x2.all_true
-          (f64x2.gt (local.get $BEST) (v128.load64_splat offset=8 (local.get $block)))))
+        ;; later blocks are no nearer: not even the site farthest along the line could reach what both sides have
+        (br_if $finished (i64x2.all_true (f64x2.gt
+          (local.get $BEST)
+          (f64x2.mul (local.get $FARTHEST) (v128.load64_splat (local.get $block))))))
         (local.set $record (local.get $last))
         ${step("$last", BLOCK_CHUNKS * 16)}
-        (if (v128.any_true ${reaches("$wide", "$block", 16)})
+        (if (v128.any_true ${reaches("$wide", "$block", 8)})
           (then (loop $nextChunk
             (if (v128.any_true ${reaches("$span", "$record", 8)})
               (then
@@ -291,7 +296,7 @@ export const alignmentWat = () => `
                     (local.set $BEST (f64x2.pmax (local.get $BEST) (local.get $FOUND)))))))
             ${step("$record", 16)}
             (br_if $nextChunk (i32.lt_u (local.get $record) (local.get $last))))))
-        ${step("$block", 24)}
+        ${step("$block", 16)}
         (br_if $nextBlock (local.tee $left (i32.sub (local.get $left) (i32.const 1))))))
       ${countHit("$high", "(f64x2.splat (f64x2.extract_lane 0 (local.get $BEST)))", "High")}
       ${countHit("$low", "(f64x2.splat (f64.neg (f64x2.extract_lane 1 (local.get $BEST))))", "Low")}
