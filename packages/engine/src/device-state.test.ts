@@ -5,9 +5,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { DeviceState } from "./device-state.ts";
 import type { FlatMemory } from "./kernels/flat-memory.ts";
 import { openFlatMemory } from "./kernels/flat-memory.ts";
-import { tensorNames } from "./model-graph.ts";
 import { openCApi } from "./runners/c-api.ts";
 import type { Runner } from "./runners/runner.ts";
+import { tensorNames } from "./tensor-names.ts";
 
 // The CPU stands in for a device: its places are arrays, so what lies on the device can be looked at.
 const RULE = { learningRate: 1e-2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1 };
