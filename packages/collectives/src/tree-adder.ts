@@ -43,7 +43,7 @@ export class TreeAdder {
     const { values, first, bytes, byteOffset = 0 } = target;
     this.#sum(this.#tree, 0, leaves, done, length);
     this.#blocks.store(0, values, first + done, length);
-    if (bytes) this.#blocks.storeWire(0, bytes, byteOffset + done * wireBytes(this.#wire), length, this.#wire);
+    if (bytes) this.#blocks.storeWire(0, bytes, byteOffset + done * wireBytes(this.#wire), length, this.#wire, true);
   }
 
   /** Leaves the sum of `tree` in block `block`; blocks above it are free. */
@@ -54,8 +54,7 @@ export class TreeAdder {
     }
     this.#sum(tree[0], block, leaves, done, length);
     this.#sum(tree[1], block + 1, leaves, done, length);
-    this.#blocks.add(block, block + 1, length);
-    this.#blocks.round(block, length, this.#wire);
+    this.#blocks.add(block, block + 1, length, this.#wire);
   }
 
   #load(leaf: Leaf | undefined, block: number, done: number, length: number): void {

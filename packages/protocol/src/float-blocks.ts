@@ -15,13 +15,20 @@ export interface FloatBlocks {
   load(block: number, values: Float32Array, first: number, count: number): void;
   /** The same from wire bytes, at any byte offset. */
   loadWire(block: number, bytes: Uint8Array, byteOffset: number, count: number, wire: WireFormat): void;
-  /** left += right; each element rounded to float32. */
-  add(left: number, right: number, count: number): void;
+  /** left += right: each element rounded to float32, and then to bfloat16 where that is the wire's format. */
+  add(left: number, right: number, count: number, wire: WireFormat): void;
   /** Rounds to bfloat16 (nearest, ties to even), kept as float32; does nothing for "fp32". */
   round(block: number, count: number, wire: WireFormat): void;
   store(block: number, values: Float32Array, first: number, count: number): void;
-  /** Writes a block as wire bytes. A block that was not rounded is rounded on the way. */
-  storeWire(block: number, bytes: Uint8Array, byteOffset: number, count: number, wire: WireFormat): void;
+  /** Writes a block as wire bytes, rounding it on the way unless it is `rounded` already. */
+  storeWire(
+    block: number,
+    bytes: Uint8Array,
+    byteOffset: number,
+    count: number,
+    wire: WireFormat,
+    rounded?: boolean,
+  ): void;
 }
 
 /** So many blocks, in memory of their own that never grows. */
@@ -45,8 +52,9 @@ export function floatBlocks(count: number): FloatBlocks {
       bytes.set(source.subarray(byteOffset, byteOffset + length * (wire === "fp32" ? 4 : 2)), target);
       if (wire === "bf16") kernels.unpack(packedAt, address, groupsOf(length));
     },
-    add(left, right, length) {
-      kernels.add(at(left), at(right), groupsOf(length));
+    add(left, right, length, wire) {
+      if (wire === "fp32") kernels.add(at(left), at(right), groupsOf(length));
+      else kernels.addRounded(at(left), at(right), groupsOf(length));
     },
     round(block, length, wire) {
       if (wire === "bf16") kernels.round(at(block), groupsOf(length));
@@ -55,8 +63,8 @@ export function floatBlocks(count: number): FloatBlocks {
       const start = at(block) / 4;
       values.set(floats.subarray(start, start + length), first);
     },
-    storeWire(block, target, byteOffset, length, wire) {
-      if (wire === "bf16") kernels.pack(at(block), packedAt, groupsOf(length));
+    storeWire(block, target, byteOffset, length, wire, rounded = false) {
+      if (wire === "bf16") kernels[rounded ? "narrow" : "pack"](at(block), packedAt, groupsOf(length));
       const start = wire === "fp32" ? at(block) : packedAt;
       target.set(bytes.subarray(start, start + length * (wire === "fp32" ? 4 : 2)), byteOffset);
     },
@@ -69,7 +77,9 @@ const groupsOf = (length: number): number => (length + 7) >> 3;
 
 interface Kernels {
   add(left: number, right: number, groups: number): void;
+  addRounded(left: number, right: number, groups: number): void;
   round(values: number, groups: number): void;
+  narrow(values: number, out: number, groups: number): void;
   pack(values: number, out: number, groups: number): void;
   unpack(packed: number, values: number, groups: number): void;
 }

@@ -10,8 +10,7 @@ export function addVectors(left: Float32Array, right: Float32Array, wire: WireFo
     const count = Math.min(BLOCK_LENGTH, left.length - first);
     blocks.load(0, left, first, count);
     blocks.load(1, right, first, count);
-    blocks.add(0, 1, count);
-    blocks.round(0, count, wire);
+    blocks.add(0, 1, count, wire);
     blocks.store(0, left, first, count);
   }
 }

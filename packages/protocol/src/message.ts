@@ -42,15 +42,15 @@ const LARGEST_HEAD_BYTES = 4096;
 
 const type = protobuf.Root.fromJSON(descriptor).lookupType("gmc.ValueHeader");
 
-/** A header's bytes, padded so that the payload behind them starts on a multiple of eight. */
+/** A header's bytes, padded so that the payload behind them starts on a multiple of eight; equal headers, equal bytes. */
 export function encodeHeader(header: ValueHeader): Uint8Array {
-  const { kind, wire, ...rest } = header;
-  const body = type
-    .encode({ ...rest, version: VERSION, kind: KINDS.indexOf(kind), wire: WIRES.indexOf(wire) })
-    .finish();
-  const padded = Math.ceil((LENGTH_BYTES + body.length) / ALIGNMENT) * ALIGNMENT;
-  const bytes = new Uint8Array(padded);
-  new DataView(bytes.buffer).setUint32(0, body.length, true);
+  const { generation, tag, start, end, chunk, chunks, total, first, count } = header;
+  const kind = KINDS.indexOf(header.kind);
+  const wire = WIRES.indexOf(header.wire);
+  const message = { version: VERSION, generation, tag, kind, start, end, chunk, chunks, total, first, count, wire };
+  const body = type.encode(message).finish();
+  const bytes = new Uint8Array(Math.ceil((LENGTH_BYTES + body.length) / ALIGNMENT) * ALIGNMENT);
+  for (let i = 0; i < LENGTH_BYTES; i++) bytes[i] = body.length >>> (8 * i); // little-endian
   bytes.set(body, LENGTH_BYTES);
   return bytes;
 }

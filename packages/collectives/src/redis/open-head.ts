@@ -1,6 +1,6 @@
 import { DataError, ShapeError } from "@gmc/core";
 import type { ValueHeader } from "@gmc/protocol";
-import { decodeHead } from "@gmc/protocol";
+import { decodeHead, encodeHeader, payloadBytes } from "@gmc/protocol";
 
 /**
  * Where the payload of a received value begins, after checking that it is the one that was asked for; undefined while
@@ -19,6 +19,8 @@ export function openHead(
   rank: number,
   expected: ValueHeader,
 ): number | undefined {
+  const wanted = encodeHeader(expected); // as the writer encoded it: no need to decode what is as it should be
+  if (sizeBytes === wanted.length + payloadBytes(expected) && beginsWith(bytes, wanted)) return wanted.length;
   const head = decodeHead(bytes, sizeBytes, name);
   if (!head) return undefined;
   const { header } = head;
@@ -33,3 +35,6 @@ export function openHead(
   }
   return head.payloadOffset;
 }
+
+const beginsWith = (bytes: Uint8Array, start: Uint8Array): boolean =>
+  bytes.length >= start.length && Buffer.compare(bytes.subarray(0, start.length), start) === 0;

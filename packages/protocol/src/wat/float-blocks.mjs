@@ -3,22 +3,38 @@
  * (a block is padded to whole groups, and what stands in the padding is never read back).
  */
 
-/** [4] float32 bits rounded to bfloat16 (nearest, ties to even), as 32 bits with the low half unspecified; a NaN stays one. */
-const rounded = (bits) => `
-  (v128.bitselect
-    (v128.or (local.get ${bits}) (local.get $QUIET))
-    (i32x4.add
-      (i32x4.add (local.get ${bits}) (local.get $HALF))
-      (v128.and (i32x4.shr_u (local.get ${bits}) (i32.const 16)) (local.get $ONE)))
-    (i32x4.gt_s (v128.and (local.get ${bits}) (local.get $MAGNITUDE)) (local.get $INFINITY)))`;
+/**
+ * Rounds the bits in two locals to bfloat16, nearest with ties to even; the low halves are left unspecified. A NaN, which
+ * the addition would turn into an infinity or into a number, is made a quiet one first; there is hardly ever one.
+ */
+const roundTwo = (a, b) => `
+      (if (v128.any_true (v128.or (f32x4.ne (local.get ${a}) (local.get ${a})) (f32x4.ne (local.get ${b}) (local.get ${b}))))
+        (then ${[a, b].map(quietNaN).join(" ")}))
+      ${[a, b].map(roundOne).join("\n      ")}`;
+/** A NaN becomes 0x7fc00000 with its sign: adding 0x8000 at most leaves it a NaN. */
+const quietNaN = (x) => `
+          (local.set ${x} (v128.bitselect
+            (v128.or (v128.and (local.get ${x}) (i32x4.splat (i32.const 0x80000000))) (i32x4.splat (i32.const 0x7fc00000)))
+            (local.get ${x})
+            (f32x4.ne (local.get ${x}) (local.get ${x}))))`;
+const roundOne = (x) => `(local.set ${x} (i32x4.add
+        (i32x4.add (local.get ${x}) (local.get $HALF))
+        (v128.and (i32x4.shr_u (local.get ${x}) (i32.const 16)) (local.get $ONE))))`;
 
 const constants = `
-  (local $HALF v128) (local $ONE v128) (local $MAGNITUDE v128) (local $INFINITY v128) (local $QUIET v128)
+  (local $a v128) (local $b v128) (local $HALF v128) (local $ONE v128) (local $HIGH v128)
   (local.set $HALF (i32x4.splat (i32.const 0x7fff)))
   (local.set $ONE (i32x4.splat (i32.const 1)))
-  (local.set $MAGNITUDE (i32x4.splat (i32.const 0x7fffffff)))
-  (local.set $INFINITY (i32x4.splat (i32.const 0x7f800000)))
-  (local.set $QUIET (i32x4.splat (i32.const 0x00400000)))`;
+  (local.set $HIGH (i32x4.splat (i32.const 0xffff0000)))`;
+
+const load = (address) => `(local.set $a (v128.load (local.get ${address})))
+      (local.set $b (v128.load offset=16 (local.get ${address})))`;
+const storeHigh = (address) => `(v128.store (local.get ${address}) (v128.and (local.get $a) (local.get $HIGH)))
+      (v128.store offset=16 (local.get ${address}) (v128.and (local.get $b) (local.get $HIGH)))`;
+const storeNarrow = (address) => `(v128.store (local.get ${address})
+        (i16x8.narrow_i32x4_u
+          (i32x4.shr_u (local.get $a) (i32.const 16))
+          (i32x4.shr_u (local.get $b) (i32.const 16))))`;
 
 const loop = (body, steps) => `
   (block $done
@@ -47,30 +63,49 @@ export const floatBlocksWat = () => `
       ],
     )})
 
+  ;; left := bfloat16(left + right), the sum rounded to float32 first; still as float32
+  (func (export "addRounded") (param $left i32) (param $right i32) (param $groups i32)
+    ${constants}
+    ${loop(
+      `(local.set $a (f32x4.add (v128.load (local.get $left)) (v128.load (local.get $right))))
+      (local.set $b (f32x4.add (v128.load offset=16 (local.get $left)) (v128.load offset=16 (local.get $right))))
+      ${roundTwo("$a", "$b")}
+      ${storeHigh("$left")}`,
+      [
+        ["$left", 32],
+        ["$right", 32],
+      ],
+    )})
+
   ;; values := bfloat16(values), still as float32
   (func (export "round") (param $values i32) (param $groups i32)
-    (local $a v128) (local $b v128) (local $HIGH v128)
     ${constants}
-    (local.set $HIGH (i32x4.splat (i32.const 0xffff0000)))
     ${loop(
-      `(local.set $a (v128.load (local.get $values)))
-      (local.set $b (v128.load offset=16 (local.get $values)))
-      (v128.store (local.get $values) (v128.and ${rounded("$a")} (local.get $HIGH)))
-      (v128.store offset=16 (local.get $values) (v128.and ${rounded("$b")} (local.get $HIGH)))`,
+      `${load("$values")}
+      ${roundTwo("$a", "$b")}
+      ${storeHigh("$values")}`,
       [["$values", 32]],
     )})
 
   ;; out (16 bits each) := bfloat16(values)
   (func (export "pack") (param $values i32) (param $out i32) (param $groups i32)
-    (local $a v128) (local $b v128)
     ${constants}
     ${loop(
-      `(local.set $a (v128.load (local.get $values)))
-      (local.set $b (v128.load offset=16 (local.get $values)))
-      (v128.store (local.get $out)
-        (i16x8.narrow_i32x4_u
-          (i32x4.shr_u ${rounded("$a")} (i32.const 16))
-          (i32x4.shr_u ${rounded("$b")} (i32.const 16))))`,
+      `${load("$values")}
+      ${roundTwo("$a", "$b")}
+      ${storeNarrow("$out")}`,
+      [
+        ["$values", 32],
+        ["$out", 16],
+      ],
+    )})
+
+  ;; out (16 bits each) := the upper halves of values, which are rounded
+  (func (export "narrow") (param $values i32) (param $out i32) (param $groups i32)
+    (local $a v128) (local $b v128)
+    ${loop(
+      `${load("$values")}
+      ${storeNarrow("$out")}`,
       [
         ["$values", 32],
         ["$out", 16],
