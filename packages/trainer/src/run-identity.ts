@@ -19,7 +19,6 @@ export const RESUME_MAY_CHANGE: readonly string[] = [
   "data.testSplit",
   "data.threads",
   "data.prefetch",
-  "engine.runner",
   "engine.threads",
   "engine.replicas",
   "evaluation",
