@@ -36,7 +36,7 @@ export interface AlignmentOptions {
   /** A component is fundamental when its consistency and quality are above these. Default 0 both. */
   readonly componentConsistency?: number;
   readonly componentQuality?: number;
-  /** Memory of all threads together, in bytes. Default 1 GiB. */
+  /** Memory of all threads together, in bytes. Default 1 GiB; 0.6 with sphereCoverage below 1, which counts hits apart. */
   readonly memoryBytes?: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: AlignmentProgress) => void) | undefined;
@@ -112,7 +112,7 @@ async function findGraph(points: JoinedPoints, settings: AlignmentSettings, opti
     points: sites,
     dim,
     threads: threadsFor(firstOf.length ** 2 * settings.rays, options.threads ?? 0),
-    memoryBytes: options.memoryBytes ?? 2 ** 30,
+    memoryBytes: options.memoryBytes ?? (settings.sphereCoverage < 1 ? 0.6 : 1) * 2 ** 30,
     signal: options.signal,
     onProgress: options.onProgress && timed(options.onProgress),
   });

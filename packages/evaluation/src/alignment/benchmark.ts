@@ -18,6 +18,8 @@ export interface AlignmentBenchmark {
     readonly nanosecondsPerPair: number;
     readonly estimatedHours: number;
   };
+  /** Processor time of the alignment, all threads together. */
+  readonly cpuSeconds: number;
   /** How much faster the whole was, with its threads, than the estimate. */
   readonly speedup: number;
   /** Largest resident memory of the process so far, in bytes. */
@@ -33,12 +35,15 @@ export interface AlignmentBenchmarkOptions extends AlignmentOptions {
 /** Times a whole alignment, and the straightforward search on a part of it, whose hits are compared. */
 export async function benchmarkAlignment(options: AlignmentBenchmarkOptions): Promise<AlignmentBenchmark> {
   const straightforward = timePlainly(options);
+  const before = process.cpuUsage();
   const { summary } = await alignment(options);
+  const { user, system } = process.cpuUsage(before);
   const pairs = summary.distinctPoints ** 2 * summary.rays;
   const estimatedHours = (straightforward.nanosecondsPerPair * pairs) / 3.6e12;
   return {
     summary,
     straightforward: { ...straightforward, estimatedHours },
+    cpuSeconds: (user + system) / 1e6,
     speedup: (estimatedHours * 3600) / summary.wallSeconds,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
   };

@@ -6,7 +6,7 @@ export const CHUNK_SITES = 32;
 /** Sites whose coordinates lie side by side. */
 export const PANEL_SITES = 8;
 /** Lines whose shadows a thread holds at a time: few enough for the near part of them to stay in the cache. */
-export const LINE_BLOCK = 32;
+export const LINE_BLOCK = 64;
 
 /** All that a thread needs to cast lines; arrays are in shared memory, so that they are not copied on the way. */
 export interface RayPlan {

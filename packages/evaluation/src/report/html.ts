@@ -52,8 +52,13 @@ export const bar = (share: number, content: string): Cell => ({ html: escapeText
 export const paragraph = (content: string, kind?: "note"): Html => element("p", { class: kind }, escapeText(content));
 
 /** A figure that scrolls sideways on narrow screens. */
-export const figure = (svg: string, caption: string): Html =>
-  element("figure", {}, element("div", { class: "scroll" }, svg), element("figcaption", {}, escapeText(caption)));
+export const figure = (svg: string, caption?: string): Html =>
+  element(
+    "figure",
+    {},
+    element("div", { class: "scroll" }, svg),
+    caption === undefined ? "" : element("figcaption", {}, escapeText(caption)),
+  );
 
 /** A run's name, with its colour where there are several. */
 export function runName(run: ReportRun, runs: readonly ReportRun[]): Html {

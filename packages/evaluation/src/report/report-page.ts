@@ -69,9 +69,10 @@ function loss(runs: readonly ReportRun[]): Html {
 
 function pictures(runs: readonly ReportRun[]): Html {
   return runs
-    .map((run) => {
+    .map((run, place) => {
       const whose = runs.length > 1 && run.pictures.length > 0 ? element("h3", {}, runName(run, runs)) : "";
-      return whose + run.pictures.map(({ caption, svg }) => figure(svg, caption)).join("");
+      const shown = run.pictures.map(({ caption, svg }) => figure(svg, place === 0 ? caption : undefined)); // told once
+      return whose + shown.join("");
     })
     .join("");
 }

@@ -63,7 +63,7 @@ footer { border-top: 1px solid var(--line); margin-top: 3rem; padding-top: 1rem;
   nav { display: none; }
   h2 { margin-top: 1.6rem; }
   h2, h3 { break-after: avoid; }
-  figure, tr, .facts section { break-inside: avoid; }
+  figure, tr, .facts section, table:not(.dense):not(.facts-table) { break-inside: avoid; }
   thead { display: table-header-group; }
   .scroll { overflow: visible; }
   figure .scroll { margin: 0; }
