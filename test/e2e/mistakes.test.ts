@@ -69,6 +69,8 @@ test.each([
   "",
   "train",
   "evaluate",
+  "align",
+  "report",
   "encode",
   "demo",
   "config",

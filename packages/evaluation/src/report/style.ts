@@ -69,5 +69,8 @@ footer { border-top: 1px solid var(--line); margin-top: 3rem; padding-top: 1rem;
   figure .scroll { margin: 0; }
 figure svg { max-height: 235mm; }
   th, td { padding: .28rem .55rem; }
+  table.dense { font-size: .85rem; }
+  table.dense th, table.dense td { padding: .24rem .32rem; }
+  td.bar, table.dense td.bar { min-width: 5rem; }
 }
 `.trim();
