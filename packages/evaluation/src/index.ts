@@ -8,6 +8,8 @@ export type {
 export { alignModality, alignmentSamples, judgedCodes } from "./align-modality.ts";
 export type { Alignment, AlignmentOptions, AlignmentProgress, AlignmentSummary } from "./alignment/alignment.ts";
 export { alignment } from "./alignment/alignment.ts";
+export type { AlignmentBenchmark, AlignmentBenchmarkOptions } from "./alignment/benchmark.ts";
+export { benchmarkAlignment, clusteredCodes } from "./alignment/benchmark.ts";
 export type { AlignmentComponent, ComponentScores } from "./alignment/components.ts";
 export { uniqueRows } from "./alignment/distinct-points.ts";
 export type { AlignmentSettings } from "./alignment/settings.ts";
