@@ -24,7 +24,7 @@ export class EncodingGraph implements Encoder {
     state: ReadonlyMap<string, Place>,
   ): Promise<EncodingGraph> {
     const program = traceEncoding(model, rows, present);
-    return new EncodingGraph(rows, program, await runner.open(program.program), state);
+    return new EncodingGraph(rows, program, await runner.open(program.program, true), state);
   }
 
   private constructor(rows: number, program: EncodingProgram, session: Session, state: ReadonlyMap<string, Place>) {

@@ -15,7 +15,7 @@ export interface TrainingFootprint {
 /** What training shards of `rows` rows takes, by tracing the model; nothing is compiled. @throws {TraceError} */
 export function trainingFootprint(model: Model, rows: number): TrainingFootprint {
   const { forward, backward } = traceTraining(model, rows);
-  const programs = [forward, ...backward.flatMap(({ program }) => program ?? [])];
+  const programs = [...forward, ...backward].map(({ program }) => program);
   const kept = programs.flatMap(({ outputs }) => outputs).filter(({ name }) => !isGradient(name));
   return {
     savedBytes: kept.reduce((sum, output) => sum + bytesOf(output), 0),

@@ -1,7 +1,6 @@
 import type { InputSpec, Model, Present, Range, Shape, Tensors } from "@gmc/core";
 import { ShapeError, sameShape, TraceError, tensorLayout } from "@gmc/core";
 import * as tf from "@tensorflow/tfjs-core";
-import { cutByPart } from "./backward-parts.ts";
 import type { Value } from "./ir/value.ts";
 import { uniformOf } from "./ir/value.ts";
 import type { Program } from "./onnx/emit.ts";
@@ -9,13 +8,11 @@ import { emitProgram } from "./onnx/emit.ts";
 import { tensorNames } from "./tensor-names.ts";
 import type { Tracing } from "./trace/trace.ts";
 import { trace } from "./trace/trace.ts";
+import type { CutTraining } from "./training-cut.ts";
+import { cutTraining } from "./training-cut.ts";
 
-/** A model's training step for one number of rows, cut at the embeddings. */
-export interface TrainingProgram {
-  /** Parameters, buffers and inputs → embeddings, local loss, statistics and what the backward saves. */
-  readonly forward: Program;
-  /** What was saved, dz and localWeight → gradients: one program a part, in the order in which they run. */
-  readonly backward: readonly PartProgram[];
+/** A model's training step for one number of rows, cut at the embeddings, and each half by part. */
+export interface TrainingProgram extends CutTraining {
   readonly inputs: readonly InputSpec[];
   /** [M+1, rows, d], where the model has embeddings. */
   readonly embeddingsShape?: Shape;
@@ -23,14 +20,6 @@ export interface TrainingProgram {
   readonly hasStatistics: boolean;
   /** Ranges of the flat gradient that no program writes: parameters that the objective does not depend on. */
   readonly zeroGradient: readonly Range[];
-}
-
-/** The backward of one part of a model. */
-export interface PartProgram {
-  /** The part's place in the flat gradient. */
-  readonly range: Range;
-  /** Gives the gradients and what later parts are given. Absent where the objective does not read the part. */
-  readonly program?: Program;
 }
 
 /** A model's encoding for one number of rows and one set of modalities. */
@@ -42,14 +31,15 @@ export interface EncodingProgram {
 
 /**
  * Traces `model.forward` on `rows` rows and its gradient by tfjs's autodiff, seeded as that of
- * Σ embeddings·dz + localWeight·localLoss, and cuts the graph into a forward program and a backward program a part.
+ * Σ embeddings·dz + localWeight·localLoss, and cuts the graph into a forward and a backward half,
+ * and each half into programs by the model's parts.
  *
  * @throws {TraceError} when the model cannot be traced, or gives neither embeddings nor a local loss
  * @throws {ShapeError} when the embeddings or statistics do not have the shapes that the model declares
  */
 export function traceTraining(model: Model, rows: number): TrainingProgram {
   const traced = trace((tracing) => traceForwardAndBackward(tracing, model, rows));
-  const { graph, results, gradients, cotangents, data } = traced;
+  const { results, gradients } = traced;
   const wanted = new Map<string, Value>();
   const zeroGradient: Range[] = [];
   for (const { name, start, end } of tensorLayout(model.parameters).entries) {
@@ -57,21 +47,9 @@ export function traceTraining(model: Model, rows: number): TrainingProgram {
     if (!gradient || uniformOf(gradient) === 0) zeroGradient.push({ start, end });
     else wanted.set(name, gradient);
   }
-  const parts = cutByPart(graph, model, wanted, cotangents, data);
-  const handed = new Set(parts.flatMap((part) => part.handed));
-  const names = new Map([...results].map(([name, value]) => [value, name]));
-  const nameOf = (value: Value) => names.get(value) ?? tensorNames.saved(value.id);
-  const named = (values: Iterable<Value>) => [...values].map((value) => [nameOf(value), value] as const);
-  const saved = new Set(parts.flatMap(({ given }) => given).filter((value) => !handed.has(value)));
   const embeddings = results.get(tensorNames.embeddings);
   return {
-    forward: emitProgram(graph, new Map([...results, ...named(saved)])),
-    backward: parts.map(({ range, gradients, given, handed }) => {
-      if (gradients.size === 0) return { range };
-      const own = [...gradients].map(([name, value]) => [tensorNames.gradient(name), value] as const);
-      const cut = new Map(given.map((value) => [value, nameOf(value)]));
-      return { range, program: emitProgram(graph, new Map([...own, ...named(handed)]), cut) };
-    }),
+    ...cutTraining({ ...traced, gradients: wanted }, model),
     inputs: model.inputs(rows, "train"),
     ...(embeddings ? { embeddingsShape: embeddings.shape } : {}),
     hasLocalLoss: results.has(tensorNames.localLoss),

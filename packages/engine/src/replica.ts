@@ -188,8 +188,8 @@ class OnnxReplica implements Replica {
     this.#logger.info("engine.compiled", {
       rows,
       runner: this.#runner.name,
-      forward: forward.operations,
-      backward: backward.map(({ program }) => program?.operations ?? {}),
+      forward: forward.map(({ program }) => program.operations),
+      backward: backward.map(({ program }) => program.operations),
       ms: Math.round(performance.now() - started),
     });
     return graph;

@@ -2,23 +2,23 @@ import type { Cotangent, Inputs, Model, Range, ShardForward } from "@gmc/core";
 import { sizeOf, tensorLayout } from "@gmc/core";
 import { allocateInputs, copyInputs } from "./input-blocks.ts";
 import type { TrainingProgram } from "./model-graph.ts";
+import type { Task } from "./run-tasks.ts";
+import { runTasks } from "./run-tasks.ts";
 import { allocateBlock } from "./runners/blocks.ts";
 import type { Binding, Block, Place, Session } from "./runners/runner.ts";
 import { flatBlocks } from "./state-blocks.ts";
 import { isGradient, tensorNames } from "./tensor-names.ts";
+import type { PieceProgram } from "./training-cut.ts";
 
 /** Gradient arrays whose bindings a shard keeps; a training loop alternates between a few. */
 const BOUND_GRADIENTS = 16;
 
-/** The backward of a part, ready to run; without a session where the part gets no gradient. */
-export interface PartSession {
-  readonly range: Range;
-  readonly session: Session | undefined;
-}
-
-interface BoundPart {
-  readonly range: Range;
-  readonly binding: Binding | undefined;
+/** A training step's programs, ready to run: as in `TrainingProgram`, in the same order. */
+export interface TrainingSessions {
+  readonly forward: readonly Session[];
+  readonly backward: readonly Session[];
+  /** Programs of one shard that run at the same time. */
+  readonly atOnce: number;
 }
 
 /** What a forward gives to its caller, beside the statistics. */
@@ -35,38 +35,31 @@ export class ShardStorage {
   readonly #blocks: Map<string, Block>;
   /** All tensors of both programs but the gradients. */
   readonly #places: ReadonlyMap<string, Place>;
-  readonly #forward: Binding;
-  readonly #backward: readonly PartSession[];
-  readonly #gradients = new Map<Float32Array, readonly BoundPart[]>();
+  readonly #sessions: TrainingSessions;
+  readonly #forward: readonly Binding[];
+  readonly #gradients = new Map<Float32Array, readonly Binding[]>();
   readonly #results: ShardForward;
   readonly #localLoss: Block | undefined;
   #ready = false;
   #running = false;
 
-  constructor(
-    model: Model,
-    program: TrainingProgram,
-    state: ReadonlyMap<string, Place>,
-    forward: Session,
-    backward: readonly PartSession[],
-  ) {
+  constructor(model: Model, program: TrainingProgram, state: ReadonlyMap<string, Place>, sessions: TrainingSessions) {
     this.#model = model;
     this.#program = program;
-    this.#backward = backward;
+    this.#sessions = sessions;
     const statistics = new Float32Array(tensorLayout(model.buffers).length);
     this.#blocks = new Map([
       ...allocateInputs(program.inputs),
       ...flatBlocks(model.buffers, statistics, tensorNames.statistics),
     ]);
     const activations = new Map<string, Place>();
-    for (const output of program.forward.outputs) {
-      if (RESULTS.has(output.name)) this.#blocks.set(output.name, allocateBlock(output));
-      else if (!this.#blocks.has(output.name)) activations.set(output.name, forward.place(output));
-    }
-    for (const [i, { program: part }] of program.backward.entries()) {
-      for (const output of part?.outputs ?? []) {
-        const place = isGradient(output.name) ? undefined : backward[i]?.session?.place(output);
-        if (place) activations.set(output.name, place);
+    const pieces = [...program.forward, ...program.backward];
+    for (const [i, session] of [...sessions.forward, ...sessions.backward].entries()) {
+      for (const output of pieces[i]?.program.outputs ?? []) {
+        if (RESULTS.has(output.name)) this.#blocks.set(output.name, allocateBlock(output));
+        else if (!isGradient(output.name) && !this.#blocks.has(output.name)) {
+          activations.set(output.name, session.place(output));
+        }
       }
     }
     if (program.embeddingsShape) this.#blocks.set(tensorNames.dz, new Float32Array(sizeOf(program.embeddingsShape)));
@@ -78,7 +71,7 @@ export class ShardStorage {
       ...(program.hasStatistics ? { batchStatistics: statistics } : {}),
     };
     this.#places = new Map<string, Place>([...state, ...activations, ...this.#blocks]);
-    this.#forward = forward.bind(this.#places);
+    this.#forward = sessions.forward.map((session) => session.bind(this.#places));
   }
 
   async forward(inputs: Inputs): Promise<ShardForward> {
@@ -86,7 +79,7 @@ export class ShardStorage {
     try {
       this.#ready = false;
       copyInputs(this.#program.inputs, inputs, this.#blocks);
-      await this.#forward.run();
+      await runTasks(tasksOf(this.#program.forward, this.#forward), this.#sessions.atOnce);
       this.#ready = true;
     } finally {
       this.#running = false;
@@ -113,26 +106,29 @@ export class ShardStorage {
       this.#setCotangent(cotangent);
       for (const { start, end } of this.#program.zeroGradient) gradient.fill(0, start, end);
       this.#ready = false;
-      const sent: Promise<void>[] = [];
+      const taken: Promise<void>[] = [];
+      const give = (part: Range) => {
+        taken.push(onPart(part));
+        taken.at(-1)?.catch(() => {}); // thrown below; until then nobody waits for it
+      };
       try {
-        for (const { range, binding } of this.#bindingsFor(gradient)) {
-          await binding?.run();
-          const taken = onPart(range);
-          taken.catch(() => {}); // thrown below; until then nobody waits for it
-          sent.push(taken);
-        }
+        this.#program.idleParts.forEach(give);
+        const tasks = tasksOf(this.#program.backward, this.#bindingsFor(gradient));
+        await runTasks(tasks, this.#sessions.atOnce, (number) => {
+          const part = this.#program.backward[number];
+          if (part) give(part.range);
+        });
       } finally {
-        await Promise.allSettled(sent);
+        await Promise.allSettled(taken);
       }
-      await Promise.all(sent);
+      await Promise.all(taken);
     } finally {
       this.#running = false;
     }
   }
 
   release(): void {
-    this.#forward.release();
-    for (const bindings of this.#gradients.values()) releaseAll(bindings);
+    for (const bindings of [this.#forward, ...this.#gradients.values()]) releaseAll(bindings);
     this.#gradients.clear();
   }
 
@@ -154,14 +150,14 @@ export class ShardStorage {
     this.#blocks.get(tensorNames.localWeight)?.fill(localWeight);
   }
 
-  #bindingsFor(gradient: Float32Array): readonly BoundPart[] {
+  #bindingsFor(gradient: Float32Array): readonly Binding[] {
     const known = this.#gradients.get(gradient);
     if (known) return known;
     const blocks = new Map<string, Place>([
       ...this.#places,
       ...flatBlocks(this.#model.parameters, gradient, tensorNames.gradient),
     ]);
-    const bindings = this.#backward.map(({ range, session }) => ({ range, binding: session?.bind(blocks) }));
+    const bindings = this.#sessions.backward.map((session) => session.bind(blocks));
     this.#gradients.set(gradient, bindings);
     const [[oldest, unused] = []] = this.#gradients;
     if (this.#gradients.size > BOUND_GRADIENTS && oldest && unused) {
@@ -172,6 +168,9 @@ export class ShardStorage {
   }
 }
 
-const releaseAll = (bindings: readonly BoundPart[]): void => {
-  for (const { binding } of bindings) binding?.release();
+const tasksOf = (pieces: readonly PieceProgram[], bindings: readonly Binding[]): Task[] =>
+  bindings.map((binding, i) => ({ after: pieces[i]?.after ?? [], run: () => binding.run() }));
+
+const releaseAll = (bindings: readonly Binding[]): void => {
+  for (const binding of bindings) binding.release();
 };

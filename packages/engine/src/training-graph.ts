@@ -2,9 +2,11 @@ import type { CompiledModel, Cotangent, Inputs, Model, Range, ShardForward } fro
 import { tensorLayout } from "@gmc/core";
 import type { TrainingProgram } from "./model-graph.ts";
 import { traceTraining } from "./model-graph.ts";
+import { loneTasks } from "./run-tasks.ts";
 import type { Place, Runner, Session } from "./runners/runner.ts";
-import type { PartSession } from "./shard-storage.ts";
+import type { TrainingSessions } from "./shard-storage.ts";
 import { ShardStorage } from "./shard-storage.ts";
+import type { PieceProgram } from "./training-cut.ts";
 
 /** A model traced and compiled for training shards of a fixed number of rows. */
 export class TrainingGraph implements CompiledModel {
@@ -12,8 +14,7 @@ export class TrainingGraph implements CompiledModel {
   readonly #model: Model;
   readonly #program: TrainingProgram;
   readonly #state: ReadonlyMap<string, Place>;
-  readonly #forward: Session;
-  readonly #backward: readonly PartSession[];
+  readonly #sessions: TrainingSessions;
   readonly #gradientLength: number;
   readonly #shards = new Map<number, ShardStorage>();
   /** Gradients that a backward is writing. */
@@ -27,12 +28,9 @@ export class TrainingGraph implements CompiledModel {
     state: ReadonlyMap<string, Place>,
   ): Promise<TrainingGraph> {
     const program = traceTraining(model, rows);
-    const forward = await runner.open(program.forward);
-    const backward: PartSession[] = [];
-    for (const part of program.backward) {
-      backward.push({ range: part.range, session: part.program && (await runner.open(part.program)) });
-    }
-    return new TrainingGraph(model, rows, program, state, forward, backward);
+    const forward = await openAll(runner, program.forward);
+    const backward = await openAll(runner, program.backward);
+    return new TrainingGraph(model, rows, program, state, { forward, backward, atOnce: runner.programsAtOnce });
   }
 
   private constructor(
@@ -40,15 +38,13 @@ export class TrainingGraph implements CompiledModel {
     rows: number,
     program: TrainingProgram,
     state: ReadonlyMap<string, Place>,
-    forward: Session,
-    backward: readonly PartSession[],
+    sessions: TrainingSessions,
   ) {
     this.rows = rows;
     this.#model = model;
     this.#program = program;
     this.#state = state;
-    this.#forward = forward;
-    this.#backward = backward;
+    this.#sessions = sessions;
     this.#gradientLength = tensorLayout(model.parameters).length;
   }
 
@@ -61,7 +57,7 @@ export class TrainingGraph implements CompiledModel {
     if (!storage) {
       if (!Number.isSafeInteger(shard) || shard < 0)
         throw new RangeError(`forward: shard is a number from 0, received ${shard}.`);
-      storage = new ShardStorage(this.#model, this.#program, this.#state, this.#forward, this.#backward);
+      storage = new ShardStorage(this.#model, this.#program, this.#state, this.#sessions);
       this.#shards.set(shard, storage);
     }
     return storage.forward(inputs);
@@ -92,7 +88,13 @@ export class TrainingGraph implements CompiledModel {
   async release(): Promise<void> {
     for (const storage of this.#shards.values()) storage.release();
     this.#shards.clear();
-    await this.#forward.release();
-    for (const { session } of this.#backward) await session?.release();
+    for (const session of [...this.#sessions.forward, ...this.#sessions.backward]) await session.release();
   }
+}
+
+async function openAll(runner: Runner, pieces: readonly PieceProgram[]): Promise<Session[]> {
+  const lone = runner.runsAtOnce === 1 ? loneTasks(pieces) : new Set<number>();
+  const sessions: Session[] = [];
+  for (const [i, { program }] of pieces.entries()) sessions.push(await runner.open(program, lone.has(i)));
+  return sessions;
 }

@@ -1,4 +1,5 @@
 import { sizeOf } from "@gmc/core";
+import { liveValues } from "./live.ts";
 import type { Node, Value } from "./value.ts";
 import { nodeOf } from "./value.ts";
 
@@ -43,4 +44,38 @@ export function givenValues(outputs: Iterable<Value>, own: ReadonlySet<Value>, v
     else given.add(value);
   }
   return [...given].sort((a, b) => a.id - b.id);
+}
+
+/** A piece of a graph that runs as one program. */
+export interface Piece {
+  readonly outputs: readonly Value[];
+  /** What it computes. */
+  readonly computed: ReadonlySet<Value>;
+  /** What it is given, in the order of creation. */
+  readonly given: readonly Value[];
+  /** Numbers of the pieces that compute what it is given; they run before it. */
+  readonly after: readonly number[];
+}
+
+/**
+ * Cuts values into pieces with these outputs, in this order: what two pieces need is computed by the first and given to the second.
+ *
+ * @param own      all that the pieces together compute; the rest is given, as by `givenValues`
+ * @param varying  as in `givenValues`
+ */
+export function cutInPieces<T extends Pick<Piece, "outputs">>(
+  pieces: readonly T[],
+  own: ReadonlySet<Value>,
+  varying: ReadonlySet<Value>,
+): (T & Piece)[] {
+  const open = new Set(own);
+  const makers = new Map<Value, number>();
+  return pieces.map((piece, number) => {
+    const given = givenValues(piece.outputs, open, varying);
+    const after = [...new Set(given.flatMap((value) => makers.get(value) ?? []))];
+    const computed = new Set<Value>();
+    for (const value of liveValues(piece.outputs, new Set(given))) if (open.delete(value)) computed.add(value);
+    for (const value of computed) makers.set(value, number);
+    return { ...piece, computed, given, after };
+  });
 }

@@ -19,7 +19,8 @@ import type { Binding, Place, Runner, Session } from "./runner.ts";
  * All runners of a process share one pool of threads. Its size is that of the first; one that asks for another number
  * while that is open gets pools of its own sessions. A run computes on the thread that makes it and on what of the pool
  * other runs leave it, so R runs at once take T threads of a pool of T - R + 1, the caller of one of them counted in
- * (docs/0004-replicas.md).
+ * (docs/0004-replicas.md). Where that leaves a run its own thread only, programs that run alone get threads of their own:
+ * they stop spinning when the run is over, those of a shared pool would go on beside what comes next.
  *
  * @param threads   that compute, all runs together; 0 for all cores
  * @param replicas  runs at once; each has a thread at least
@@ -28,50 +29,56 @@ import type { Binding, Place, Runner, Session } from "./runner.ts";
  */
 export async function openCApi(threads: number, replicas = 1, provider?: Provider): Promise<CApiRunner> {
   const library = await loadOrtLibrary();
-  const pool = Math.max(1, (threads || availableParallelism()) - replicas + 1);
-  return new CApiRunner(library, acquireEnvironment(library.api, pool), pool, replicas, provider);
+  const count = threads || availableParallelism();
+  const programs = replicas > 1 || count === 1 || provider ? 1 : PROGRAMS_AT_ONCE;
+  const runs = Math.max(replicas, programs);
+  const pool = Math.max(1, count - runs + 1);
+  const settings = { pool, alone: pool > 1 ? pool : count, replicas, programs, provider };
+  return new CApiRunner(library, acquireEnvironment(library.api, pool), settings);
 }
 
 const ENABLE_ALL_OPTIMIZATIONS = 99;
+
+/**
+ * Programs of one shard at a time, where there are threads for it: copies and small products gain nothing from more threads, two
+ * programs side by side do (docs/0005-step-profile.md). In GMC the joint encoder weighs as much as all others.
+ */
+const PROGRAMS_AT_ONCE = 2;
+
+/** How a runner shares its threads. */
+interface Settings {
+  /** Threads of the pool that programs share. */
+  readonly pool: number;
+  /** Threads of a program that runs alone. */
+  readonly alone: number;
+  readonly replicas: number;
+  readonly programs: number;
+  readonly provider: Provider | undefined;
+}
 
 /** See `openCApi`. */
 export class CApiRunner implements Runner {
   readonly name: string;
   readonly runsAtOnce: number;
+  readonly programsAtOnce: number;
   readonly #library: OrtLibrary;
   readonly #environment: OrtEnvironment;
-  readonly #threads: number;
-  readonly #provider: Provider | undefined;
+  readonly #settings: Settings;
   #closed = false;
 
-  constructor(
-    library: OrtLibrary,
-    environment: OrtEnvironment,
-    threads: number,
-    runsAtOnce: number,
-    provider?: Provider,
-  ) {
+  constructor(library: OrtLibrary, environment: OrtEnvironment, settings: Settings) {
     this.name = `onnxruntime ${library.version} (C API)`;
-    this.runsAtOnce = runsAtOnce;
+    this.runsAtOnce = settings.replicas;
+    this.programsAtOnce = settings.programs;
     this.#library = library;
     this.#environment = environment;
-    this.#threads = threads;
-    this.#provider = provider;
+    this.#settings = settings;
   }
 
-  async open(program: Program): Promise<CApiSession> {
+  async open(program: Program, alone = false): Promise<CApiSession> {
     if (this.#closed) throw new TypeError("The runner was closed.");
-    const environment = this.#environment;
-    if (environment.hasPool && environment.threads === this.#threads) {
-      try {
-        return new CApiSession(this.#library, await this.#createSession(program, true), program);
-      } catch (error) {
-        // Another library (onnxruntime-node) made this process's environment before us, without a pool for all.
-        if (!(error instanceof Error && error.message.includes("CreateEnvWithGlobalThreadPools"))) throw error;
-        environment.hasPool = false;
-      }
-    }
-    return new CApiSession(this.#library, await this.#createSession(program, false), program);
+    const threads = alone ? this.#settings.alone : this.#settings.pool;
+    return new CApiSession(this.#library, await this.#createSession(program, threads), program);
   }
 
   close(): void {
@@ -80,19 +87,35 @@ export class CApiRunner implements Runner {
     releaseEnvironment(this.#library.api, this.#environment);
   }
 
-  async #createSession({ bytes }: Program, sharePool: boolean): Promise<bigint> {
+  /** A session on the shared pool where that has so many threads, else on threads of its own. */
+  async #createSession(program: Program, threads: number): Promise<bigint> {
+    const environment = this.#environment;
+    if (environment.hasPool && environment.threads === threads) {
+      try {
+        return await this.#create(program);
+      } catch (error) {
+        // Another library (onnxruntime-node) made this process's environment before us, without a pool for all.
+        if (!(error instanceof Error && error.message.includes("CreateEnvWithGlobalThreadPools"))) throw error;
+        environment.hasPool = false;
+      }
+    }
+    return this.#create(program, threads);
+  }
+
+  async #create({ bytes }: Program, ownThreads?: number): Promise<bigint> {
     const { api } = this.#library;
     const options = create(api, (out) => api.CreateSessionOptions(out));
     const out = new BigUint64Array(1);
     try {
       check(api, api.SetSessionGraphOptimizationLevel(options, ENABLE_ALL_OPTIMIZATIONS));
-      if (sharePool) check(api, api.DisablePerSessionThreads(options));
-      else check(api, api.SetIntraOpNumThreads(options, this.#threads));
+      if (ownThreads === undefined) check(api, api.DisablePerSessionThreads(options));
+      else check(api, api.SetIntraOpNumThreads(options, ownThreads));
       // A pool's threads spin while they wait for work; without this they go on after a run and slow what follows.
       check(api, api.AddSessionConfigEntry(options, "session.force_spinning_stop", "1"));
-      if (this.#provider) {
+      const { provider } = this.#settings;
+      if (provider) {
         check(api, api.AddSessionConfigEntry(options, RECORD_ASSIGNMENT, "1"));
-        this.#provider.append(this.#library, options);
+        provider.append(this.#library, options);
       }
       await settled(api, (done) =>
         api.CreateSessionFromArray.async(this.#environment.pointer, bytes, bytes.length, options, out, done),

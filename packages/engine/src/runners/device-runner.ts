@@ -52,6 +52,7 @@ interface Opened {
 class DeviceRunner implements Runner {
   readonly name: string;
   readonly runsAtOnce = 1;
+  readonly programsAtOnce = 1;
   readonly hasDeviceMemory = true;
   readonly #runner: CApiRunner;
   /** Keeps the device open and its memory to be had, whatever else is closed. */

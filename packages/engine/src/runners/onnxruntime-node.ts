@@ -23,13 +23,19 @@ export async function openOnnxruntimeNode(threads: number, device: "cpu" | Devic
     const options = sessionOptions(device, threads || availableParallelism());
     return new OrtSession(ort, await ort.InferenceSession.create(program.bytes, options), program);
   };
-  if (device === "cpu") return { name: "onnxruntime-node", runsAtOnce: 1, open, close: () => {} };
+  if (device === "cpu") return { name: "onnxruntime-node", runsAtOnce: 1, programsAtOnce: 1, open, close: () => {} };
   await checkDevice(device);
   try {
     const keeper = await open(PROBE); // the device stays open from one program to the next
     await checkProbe(keeper, device);
     const openAdding = (program: Program) => open(sumsAsAdds(program));
-    return { name: `onnxruntime-node (${device})`, runsAtOnce: 1, open: openAdding, close: () => keeper.release() };
+    return {
+      name: `onnxruntime-node (${device})`,
+      runsAtOnce: 1,
+      programsAtOnce: 1,
+      open: openAdding,
+      close: () => keeper.release(),
+    };
   } catch (error) {
     throw await explainDevice(device, error);
   }

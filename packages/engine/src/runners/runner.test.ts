@@ -262,6 +262,7 @@ describe("openRunner", () => {
   const fake = (name: string): Runner => ({
     name,
     runsAtOnce: 1,
+    programsAtOnce: 1,
     open: () => Promise.reject(new Error("fake")),
     close: () => {},
   });

@@ -17,10 +17,17 @@ export interface Runner {
   readonly name: string;
   /** True where `Session.place` gives memory of a device; then state that lies there is not copied to every run. */
   readonly hasDeviceMemory?: boolean;
-  /** Runs of different bindings that it computes at the same time; more of them wait for each other. */
+  /** Shards whose programs it computes at the same time; more of them wait for each other. */
   readonly runsAtOnce: number;
-  /** Prepares a program; takes up to seconds. @throws {EnvironmentError} when the library cannot be loaded */
-  open(program: Program): Promise<Session>;
+  /** Programs of one shard that it computes at the same time, each on its share of the threads. */
+  readonly programsAtOnce: number;
+  /**
+   * Prepares a program; takes up to seconds.
+   *
+   * @param alone  nothing runs beside it: all threads are its own
+   * @throws {EnvironmentError} when the library cannot be loaded
+   */
+  open(program: Program, alone?: boolean): Promise<Session>;
   /** Frees what the runner shares among its sessions; release those first. */
   close(): void | Promise<void>;
 }
