@@ -60,6 +60,7 @@ async function demoData({ output, signal }: Context): Promise<string> {
 const demoText = (markdown: string, run: string, data: string, seconds: number): string => {
   const next = [
     [`gmc evaluate ${run} --subsets image,sound`, "more subsets of modalities"],
+    [`gmc report ${run} --rays 1000`, "one page: tables, alignment, pictures, curves"],
     [`gmc encode ${run} --modalities image --out codes.npy`, "codes, for your own use"],
     ["gmc train examples/mhd.yaml --data.path DIR", "the paper's experiment"],
     ["examples/own-data/README.md", "your own data"],
