@@ -1,4 +1,4 @@
-import type { Inputs, Present } from "./model.ts";
+import type { ContrastiveSpec, Inputs, Present } from "./model.ts";
 import type { Range } from "./shapes.ts";
 import type { TrainState } from "./train-state.ts";
 
@@ -60,6 +60,28 @@ export interface UpdateRule {
   readonly maxNorm?: number;
 }
 
+/** M modalities beside the joint one, B rows in the global batch, d numbers a row. */
+export interface ContrastiveShape {
+  readonly modalities: number;
+  readonly batch: number;
+  readonly dim: number;
+}
+
+/**
+ * The exact contrastive loss of the global batch (the engine's `GlobalLoss`, which says what goes in and comes out),
+ * computed on a replica's threads: calls for different rows may overlap. What a call was given must not change before it
+ * settles.
+ */
+export interface ThreadedLoss {
+  readonly normalisersPerRow: number;
+  logNormalisers(z: Float32Array, rows: Range): Promise<Float32Array>;
+  gradient(
+    z: Float32Array,
+    logNormalisers: Float32Array,
+    rows: Range,
+  ): Promise<{ readonly loss: number; readonly dz: Float32Array }>;
+}
+
 /** Blocks for gradients that are to be added up, where the device keeps and adds them best. */
 export interface GradientBlocks {
   /** [P] another block, the caller's until the replica closes. */
@@ -85,6 +107,11 @@ export interface Replica {
   readonly gradient?: Float32Array;
   /** Absent: plain arrays, added in a loop (`addInto`). */
   readonly gradientBlocks?: GradientBlocks;
+  /**
+   * The loss on threads, where that is worth it: for `shardsAtOnce` shards at the same time, arrays on shared memory not
+   * copied. Absent or undefined: the caller computes it (the engine's `contrastiveLoss`), with the same bits.
+   */
+  contrastiveLoss?(spec: ContrastiveSpec, shape: ContrastiveShape): ThreadedLoss | undefined;
   /** Cached by rows. */
   compile(rows: number): Promise<CompiledModel>;
   /** Cached by rows and modalities. */

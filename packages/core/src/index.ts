@@ -2,11 +2,13 @@ export { canonicalJson, sha256OfJson } from "./canonical-json.ts";
 export type {
   CompiledModel,
   ComputeDevice,
+  ContrastiveShape,
   Cotangent,
   Encoder,
   GradientBlocks,
   Replica,
   ShardForward,
+  ThreadedLoss,
   UpdateRule,
 } from "./engine.ts";
 export type { EncodedError } from "./error-transport.ts";

@@ -3,7 +3,7 @@ export type { DeviceFinding } from "./devices.ts";
 export { findDevices } from "./devices.ts";
 export type { TrainingFootprint } from "./footprint.ts";
 export { trainingFootprint } from "./footprint.ts";
-export type { ContrastiveShape, GlobalLoss } from "./kernels/contrastive-loss.ts";
+export type { GlobalLoss } from "./kernels/contrastive-loss.ts";
 export { contrastiveLoss } from "./kernels/contrastive-loss.ts";
 export type { AdamPowers, FlatMemory } from "./kernels/flat-memory.ts";
 export { openFlatMemory } from "./kernels/flat-memory.ts";

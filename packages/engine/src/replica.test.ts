@@ -39,6 +39,52 @@ test("every shard keeps its own activations: all forwards may come before all ba
   }
 });
 
+describe.each([
+  ["c-api", 2],
+  ["onnxruntime-node", 1],
+] as const)("shards at once on %s", (runner, expected) => {
+  test("forwards, then backwards, that overlap give the bits of one after another", async () => {
+    const parallel = await openReplica(model, EngineConfig.parse({ threads: 2, replicas: 2, runner }));
+    expect(parallel.shardsAtOnce).toBe(expected);
+    await parallel.write(initialTrainState(model, 1));
+    const compiled = await parallel.compile(ROWS);
+    const shards = [0, 1, 2, 3, 4, 5];
+    const alone: Float32Array[] = [];
+    for (const shard of shards) alone.push(await gradientOf(shard, 10 + shard));
+    for (let repeat = 0; repeat < 20; repeat++) {
+      await Promise.all(shards.map((shard) => compiled.forward(shard, inputs(10 + shard))));
+      const gradients = await Promise.all(
+        shards.map(async (shard) => {
+          const gradient = parallel.gradientBlocks!.allocate();
+          await compiled.backward(shard, { dz, localWeight: 1 }, gradient);
+          return gradient;
+        }),
+      );
+      expect(gradients).toEqual(alone);
+    }
+    await parallel.close();
+  });
+});
+
+test("a shard that runs, and a gradient that is being written, are not taken twice", async () => {
+  const compiled = await replica.compile(ROWS);
+  const gradient = new Float32Array(length);
+  const [first, second] = [compiled.forward(0, inputs(1)), compiled.forward(1, inputs(2))];
+  await expect(compiled.forward(0, inputs(3))).rejects.toThrow(/forward: this shard is still running/);
+  await expect(compiled.backward(0, { dz, localWeight: 1 }, gradient)).rejects.toThrow(/backward: .* still running/);
+  await Promise.all([first, second]);
+  const backward = compiled.backward(0, { dz, localWeight: 1 }, gradient);
+  await expect(compiled.backward(1, { dz, localWeight: 1 }, gradient)).rejects.toThrow(
+    /another shard is still writing/,
+  );
+  await backward;
+  expect(gradient).toEqual(await gradientOf(0, 1));
+});
+
+test("without replicas asked for, one shard is computed at a time", () => {
+  expect(replica.shardsAtOnce).toBe(1);
+});
+
 test("what a forward gave stays when the caller's arrays change, and until the shard's next forward", async () => {
   const expected = await gradientOf(0, 10);
   const compiled = await replica.compile(ROWS);

@@ -1,12 +1,15 @@
 import type {
   CompiledModel,
   ComputeDevice,
+  ContrastiveShape,
+  ContrastiveSpec,
   Encoder,
   GradientBlocks,
   Logger,
   Model,
   Present,
   Replica,
+  ThreadedLoss,
   TrainProgress,
   TrainState,
   UpdateRule,
@@ -18,6 +21,7 @@ import { chooseDevice } from "./devices.ts";
 import { EncodingGraph } from "./encoding-graph.ts";
 import type { FlatMemory } from "./kernels/flat-memory.ts";
 import { openFlatMemory } from "./kernels/flat-memory.ts";
+import { LossThreads } from "./kernels/loss-threads.ts";
 import { openRunner } from "./runners/open-runner.ts";
 import type { Place, Runner } from "./runners/runner.ts";
 import { stateBlocks } from "./state-blocks.ts";
@@ -67,6 +71,7 @@ class OnnxReplica implements Replica {
   readonly #training = new Map<number, Promise<TrainingGraph>>();
   readonly #encoding = new Map<string, Promise<EncodingGraph>>();
   readonly #running = new Set<Promise<unknown>>();
+  readonly #lossThreads: LossThreads | undefined;
   #step = 0;
   #beta1Power = 1;
   #beta2Power = 1;
@@ -77,6 +82,7 @@ class OnnxReplica implements Replica {
     this.device = device;
     this.#model = model;
     this.#runner = runner;
+    this.#lossThreads = runner.runsAtOnce > 1 ? new LossThreads(runner.runsAtOnce) : undefined;
     this.#logger = logger;
     this.#memory = memory;
     this.#onDevice = onDevice;
@@ -97,6 +103,10 @@ class OnnxReplica implements Replica {
 
   get gradientBlocks(): GradientBlocks {
     return this.#memory;
+  }
+
+  contrastiveLoss(spec: ContrastiveSpec, shape: ContrastiveShape): ThreadedLoss | undefined {
+    return this.#lossThreads?.open(spec, shape);
   }
 
   async compile(rows: number): Promise<CompiledModel> {
@@ -174,6 +184,7 @@ class OnnxReplica implements Replica {
 
   async #release(): Promise<void> {
     await Promise.allSettled(this.#running);
+    await this.#lossThreads?.close();
     const graphs = await Promise.allSettled([...this.#training.values(), ...this.#encoding.values()]);
     for (const graph of graphs) if (graph.status === "fulfilled") await graph.value.release();
     await this.#onDevice?.release();

@@ -62,7 +62,8 @@ export const openReplicaOf = (
 ): Promise<Trained> =>
   opening(async (closing) => {
     const dataset = closing.add(await openDataset(await dataPath(run, overrides)));
-    const replica = closing.add(await openReplica(model, run.config.engine, logger));
+    const engine = { ...run.config.engine, replicas: 1 }; // encodings come one after another, each on all threads
+    const replica = closing.add(await openReplica(model, engine, logger));
     await replica.write(state);
     return { run, dataset, model, replica, state, close: () => closing.close() };
   });

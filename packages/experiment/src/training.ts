@@ -2,7 +2,7 @@ import type { Logger, Model, Replica } from "@gmc/core";
 import { silentLogger } from "@gmc/core";
 import type { BatchSource, Dataset } from "@gmc/data";
 import { holdOut, openDataset, trainBatches } from "@gmc/data";
-import { openReplica } from "@gmc/engine";
+import { openReplica, replicasFor } from "@gmc/engine";
 import { buildModel } from "@gmc/models";
 import type { Closable } from "./closing.ts";
 import { opening } from "./closing.ts";
@@ -26,7 +26,8 @@ export const openTraining = (config: RunConfig, logger: Logger = silentLogger): 
     const model = await buildModel(config.model, dataset.modalities);
     const sources = openSources(config, dataset, model);
     for (const source of Object.values(sources)) closing.add(source);
-    const replica = closing.add(await openReplica(model, config.engine, logger));
+    const engine = { ...config.engine, replicas: replicasFor(config.engine, config.training.shards) };
+    const replica = closing.add(await openReplica(model, engine, logger));
     await replica.compile(config.training.batchSize / config.training.shards);
     return { dataset, model, replica, ...sources, close: () => closing.close() };
   });

@@ -1,4 +1,4 @@
-import type { CompiledModel, ContrastiveSpec, Inputs, Model, Replica } from "@gmc/core";
+import type { CompiledModel, ContrastiveSpec, Inputs, Model, Replica, ThreadedLoss } from "@gmc/core";
 import { ShapeError, sizeOf, tensorLayout } from "@gmc/core";
 import type { GlobalLoss } from "@gmc/engine";
 import { contrastiveLoss } from "@gmc/engine";
@@ -26,8 +26,8 @@ export interface StepGraph {
   readonly rows: number;
   readonly compiled: CompiledModel;
   /** The contrastive loss of the whole batch for embeddings of `dim` numbers, made once. */
-  globalLoss(spec: ContrastiveSpec, dim: number): GlobalLoss;
-  /** Room of that length for what the shards' blocks are gathered into, kept from step to step. */
+  globalLoss(spec: ContrastiveSpec, dim: number): GlobalLoss | ThreadedLoss;
+  /** Shared memory of that length for what the shards' blocks are gathered into, kept from step to step. */
   room(purpose: "embeddings" | "normalisers", length: number): Float32Array;
 }
 
@@ -77,18 +77,19 @@ export function rowsOf(model: Model, shards: readonly Inputs[]): number {
 async function compile(model: Model, replica: Replica, shards: number, rows: number): Promise<StepGraph> {
   const compiled = await replica.compile(rows);
   const rooms = new Map<string, Float32Array>();
-  let loss: GlobalLoss | undefined;
+  let loss: GlobalLoss | ThreadedLoss | undefined;
   return {
     shards,
     rows,
     compiled,
     globalLoss(spec, dim) {
-      loss ??= contrastiveLoss(spec, { modalities: model.modalities.length, batch: shards * rows, dim });
+      const shape = { modalities: model.modalities.length, batch: shards * rows, dim };
+      loss ??= replica.contrastiveLoss?.(spec, shape) ?? contrastiveLoss(spec, shape);
       return loss;
     },
     room(purpose, length) {
       const known = rooms.get(purpose);
-      const array = known?.length === length ? known : new Float32Array(length);
+      const array = known?.length === length ? known : new Float32Array(new SharedArrayBuffer(length * 4));
       rooms.set(purpose, array);
       return array;
     },

@@ -1,4 +1,4 @@
-import type { Cotangent, Inputs, Model, ShardForward, UpdateRule } from "@gmc/core";
+import type { Cotangent, Inputs, ShardForward, UpdateRule } from "@gmc/core";
 import { NonFiniteError, treeSumScalars } from "@gmc/core";
 import type { GlobalBatch } from "@gmc/data";
 import type { GlobalLoss } from "@gmc/engine";
@@ -56,9 +56,9 @@ export async function trainStep(
     return forward;
   });
 
-  const contrast = contrastAll(model, graph, forwards);
+  const contrast = await contrastAll(context, graph, forwards);
   const shares = await eachShard(shards, atOnce, async (v) => {
-    const own = contrast?.(v); // while the shards before compute
+    const own = await contrast?.(v);
     if (own) finite.value(v, "contrastive loss", own.loss);
     await compiled.backward(v, cotangent(own?.dz, shards), gradients.open(v));
     gradients.add(v);
@@ -83,14 +83,13 @@ export async function batchLoss(context: StepContext, shards: readonly Inputs[])
   const rows = rowsOf(context.model, shards);
   const graph = await context.graph(shards.length, rows);
   const neutral = context.random.neutral(rows);
-  const forwards = await eachShard(shards.length, context.replica.shardsAtOnce ?? 1, (v) =>
+  const { shardsAtOnce: atOnce = 1 } = context.replica;
+  const forwards = await eachShard(shards.length, atOnce, (v) =>
     graph.compiled.forward(v, { ...shards[v], ...neutral }),
   );
-  const contrast = contrastAll(context.model, graph, forwards);
-  return objective(
-    shards.map((_, v) => contrast?.(v).loss ?? 0),
-    forwards,
-  ).loss;
+  const contrast = await contrastAll(context, graph, forwards);
+  const shares = await eachShard(shards.length, atOnce, async (v) => (await contrast?.(v))?.loss ?? 0);
+  return objective(shares, forwards).loss;
 }
 
 /**
@@ -98,12 +97,13 @@ export async function batchLoss(context: StepContext, shards: readonly Inputs[])
  * in the sum, and `update` takes its norm anyway. A step that was not committed can be computed again, shard by shard.
  */
 async function blame(
-  { model, random }: StepContext,
+  context: StepContext,
   graph: StepGraph,
   batch: GlobalBatch,
   finite: FiniteCheck,
   sum: Float32Array,
 ): Promise<void> {
+  const { random } = context;
   const { compiled, rows, shards } = graph;
   if (shards === 1) finite.gradient(0, sum);
   const gradient = new Float32Array(sum.length);
@@ -111,9 +111,9 @@ async function blame(
   for (const [v, inputs] of batch.shards.entries()) {
     forwards.push(await compiled.forward(v, { ...inputs, ...random.draw(batch.step, v, v * rows, rows) }));
   }
-  const contrast = contrastAll(model, graph, forwards);
+  const contrast = await contrastAll(context, graph, forwards);
   for (let v = 0; v < shards; v++) {
-    await compiled.backward(v, cotangent(contrast?.(v).dz, shards), gradient);
+    await compiled.backward(v, cotangent((await contrast?.(v))?.dz, shards), gradient);
     finite.gradient(v, gradient);
   }
   finite.gradient(null, sum);
@@ -123,14 +123,17 @@ async function blame(
 const cotangent = (dz: Float32Array | undefined, shards: number): Cotangent =>
   dz ? { dz, localWeight: 1 / shards } : { localWeight: 1 / shards };
 
+type LossShare = ReturnType<GlobalLoss["gradient"]>;
+
 const NO_STATISTICS = new Float32Array(0);
 
 /** Loss share and gradient of one shard's rows, from the embeddings and normalisers of all; absent where nothing is contrasted. */
-function contrastAll(
-  { contrastive, modalities }: Model,
+async function contrastAll(
+  { model, replica }: StepContext,
   graph: StepGraph,
   forwards: readonly ShardForward[],
-): ((shard: number) => ReturnType<GlobalLoss["gradient"]>) | undefined {
+): Promise<((shard: number) => LossShare | Promise<LossShare>) | undefined> {
+  const { contrastive, modalities } = model;
   if (!contrastive) return undefined;
   const { shards, rows } = graph;
   const sets = modalities.length + 1;
@@ -140,7 +143,7 @@ function contrastAll(
   const rangeOf = (v: number) => ({ start: v * rows, end: (v + 1) * rows });
 
   const z = interleave(blocks, sets, graph.room("embeddings", length)); // [M+1, B, d]
-  const own = forwards.map((_, v) => loss.logNormalisers(z, rangeOf(v))); // V blocks [K, b]
+  const own = await eachShard(shards, replica.shardsAtOnce ?? 1, async (v) => loss.logNormalisers(z, rangeOf(v))); // V blocks [K, b]
   const { normalisersPerRow } = loss; // K
   const room = graph.room("normalisers", normalisersPerRow * shards * rows);
   const normalisers = interleave(own, normalisersPerRow, room); // [K, B]

@@ -1,10 +1,10 @@
 import type { Shape } from "@gmc/core";
-import { sameShape } from "@gmc/core";
+import { sameShape, sizeOf } from "@gmc/core";
 import type { Graph } from "./graph.ts";
 import { broadcastShapes } from "./shapes.ts";
 import type { Attributes, DataType, Value } from "./value.ts";
 import { nodeOf, uniformOf } from "./value.ts";
-import { expand } from "./views.ts";
+import { expand, reshape } from "./views.ts";
 
 /** Operations of two float32, int32 or bool tensors; comparisons and logic give bool. */
 export type BinaryOperation = ArithmeticOperation | ComparisonOperation;
@@ -44,6 +44,31 @@ export function arithmetic(graph: Graph, operation: ArithmeticOperation, a: Valu
 /** `x` times a number. */
 export const scale = (graph: Graph, x: Value, factor: number): Value =>
   arithmetic(graph, "Mul", x, graph.uniform(Math.fround(factor), []));
+
+/**
+ * ln x. onnxruntime's Log takes another algorithm for what its vectors leave over at the end of a thread's part, so that the bits
+ * depend on the number of threads; a log of sums of one element does not (docs/0007-same-bits-on-any-number-of-threads.md).
+ */
+export function logarithm(graph: Graph, x: Value): Value {
+  const column = reshape(graph, x, [sizeOf(x.shape), 1]);
+  const logs = graph.node("ReduceLogSum", [column, graph.integers([1])], { keepdims: { int: 0 } }, [sizeOf(x.shape)]);
+  return reshape(graph, logs, x.shape);
+}
+
+/** x where it is positive, else alpha·(exp x - 1); for the same reason not onnxruntime's Elu, Selu and Softplus. */
+export function elu(graph: Graph, x: Value, alpha = 1): Value {
+  const zero = graph.uniform(0, []);
+  const exp = unary(graph, "Exp", arithmetic(graph, "Min", x, zero));
+  const negative = scale(graph, arithmetic(graph, "Sub", exp, graph.uniform(1, [])), alpha);
+  return arithmetic(graph, "Add", arithmetic(graph, "Max", x, zero), negative);
+}
+
+/** ln(1 + exp x) */
+export function softplus(graph: Graph, x: Value): Value {
+  const exp = unary(graph, "Exp", negate(graph, unary(graph, "Abs", x)));
+  const log = logarithm(graph, arithmetic(graph, "Add", exp, graph.uniform(1, [])));
+  return arithmetic(graph, "Add", arithmetic(graph, "Max", x, graph.uniform(0, [])), log);
+}
 
 /** Negation, folded into a constant where it can be. */
 export function negate(graph: Graph, x: Value): Value {

@@ -5,8 +5,9 @@ import { mean, reduce } from "./reduce.ts";
 import type { Value } from "./value.ts";
 import { nodeOf, uniformOf } from "./value.ts";
 
+/** Sums over middle axes are products with ones. */
 const reductions = (value: Value): number =>
-  [...liveValues([value])].filter((live) => nodeOf(live, "ReduceSum")).length;
+  [...liveValues([value])].filter((live) => nodeOf(live, "ReduceSum") ?? nodeOf(live, "MatMul")).length;
 
 test("a long sum over the leading axes is taken in two stages, whatever divides its length", () => {
   const graph = new Graph();

@@ -1,3 +1,4 @@
+import type { Shape } from "@gmc/core";
 import { sizeOf } from "@gmc/core";
 import { arithmetic, scale } from "./elementwise.ts";
 import type { Graph } from "./graph.ts";
@@ -59,6 +60,34 @@ function sumRows(graph: Graph, x: Value, axes: number): Value {
   return arithmetic(graph, "Add", sum, reduceNode(graph, "ReduceSum", tail, [0], false));
 }
 
+/**
+ * The sums for which onnxruntime chooses between two orders of adding by the number of threads, in one order for any number
+ * (docs/0007-same-bits-on-any-number-of-threads.md): over middle axes, and over outer ones around what stays.
+ */
+function steadySum(graph: Graph, x: Value, axes: readonly number[]): Value | undefined {
+  const runs = runsOf(x.shape, axes);
+  const lengths = runs.map(({ length }) => length);
+  const pattern = runs.map(({ reduced }) => (reduced ? "R" : "K")).join("");
+  const [first = 1, second = 1, third = 1] = lengths;
+  const flat = reshape(graph, x, lengths);
+  if (pattern === "KRK") return graph.node("MatMul", [graph.uniform(1, [1, second]), flat], {}, [first, 1, third]);
+  if (pattern === "RKR") return reduce(graph, "ReduceSum", reduceNode(graph, "ReduceSum", flat, [2], false), [0]);
+  return undefined;
+}
+
+/** Neighbouring axes that are all reduced or all kept as one; axes of length 1 are neither. */
+function runsOf(shape: Shape, axes: readonly number[]): { reduced: boolean; length: number }[] {
+  const runs: { reduced: boolean; length: number }[] = [];
+  for (const [axis, length] of shape.entries()) {
+    if (length === 1) continue;
+    const reduced = axes.includes(axis);
+    const last = runs.at(-1);
+    if (last?.reduced === reduced) last.length *= length;
+    else runs.push({ reduced, length });
+  }
+  return runs;
+}
+
 const zeros = (x: Value): number[] => x.shape.map(() => 0);
 
 /** The largest divisor of `rows` up to √rows if it is at least 8, else √rows rounded down: then a few rows are left over. */
@@ -75,6 +104,8 @@ function reduceNode(
   axes: readonly number[],
   keepAxes: boolean,
 ): Value {
+  const steady = operation === "ReduceSum" && x.dtype === "float32" ? steadySum(graph, x, axes) : undefined;
+  if (steady) return reshape(graph, steady, reducedShape(x.shape, axes, keepAxes));
   const attributes = { keepdims: { int: keepAxes ? 1 : 0 } };
   return graph.node(operation, [x, graph.integers(axes)], attributes, reducedShape(x.shape, axes, keepAxes), x.dtype);
 }

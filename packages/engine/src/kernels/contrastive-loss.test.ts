@@ -3,7 +3,6 @@ import { fileURLToPath } from "node:url";
 import type { ContrastiveSpec, Range } from "@gmc/core";
 import { normalAt, randomKey, ShapeError } from "@gmc/core";
 import { describe, expect, test } from "vitest";
-import type { ContrastiveShape } from "./contrastive-loss.ts";
 import { contrastiveLoss } from "./contrastive-loss.ts";
 
 const LOSSES = ["nt_xent", "negatives_only", "joints_as_negatives"] as const;

@@ -1,15 +1,8 @@
-import type { ContrastiveSpec, Range } from "@gmc/core";
+import type { ContrastiveShape, ContrastiveSpec, Range } from "@gmc/core";
 import { ShapeError } from "@gmc/core";
 import type { Objective } from "./contrastive-objectives.ts";
 import { objectiveOf } from "./contrastive-objectives.ts";
 import { SimilarityKernel } from "./similarity-kernel.ts";
-
-/** M modalities beside the joint one, B rows in the global batch, d numbers a row. */
-export interface ContrastiveShape {
-  readonly modalities: number;
-  readonly batch: number;
-  readonly dim: number;
-}
 
 /**
  * The contrastive loss over the global batch, exact whoever computes which rows. Gather z, ask for your rows'

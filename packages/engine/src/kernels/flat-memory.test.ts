@@ -59,6 +59,38 @@ describe.each([false, true])("flat memory, shared: %s", (shared) => {
     }
   });
 
+  test("gradients are added with the bits of a loop, inside the memory, outside it and across", () => {
+    for (const length of [1, 4, 37]) {
+      const memory = openFlatMemory(length, { shared, spare: 2 });
+      const [inside, outside] = [memory.allocate(), new Float32Array(length)];
+      const [a, b] = [normals("a", length), normals("b", length, 1e-7)];
+      const sums = a.map((value, i) => value + b[i]!);
+      for (const sum of [memory.gradient, inside, outside]) {
+        for (const term of [memory.gradient, inside, outside]) {
+          if (sum === term) continue;
+          sum.set(a);
+          term.set(b);
+          memory.add(sum, term);
+          expect(sum).toEqual(sums);
+          expect(term).toEqual(b);
+        }
+      }
+    }
+  });
+
+  test("spare vectors come first, zeroed and apart; then plain arrays", () => {
+    const memory = openFlatMemory(5, { shared, spare: 2 });
+    memory.secondMoment.fill(4);
+    const blocks = [memory.allocate(), memory.allocate(), memory.allocate()];
+    expect(blocks.map((block) => block.buffer === memory.gradient.buffer)).toEqual([true, true, false]);
+    for (const [i, block] of blocks.entries()) {
+      expect([...block]).toEqual([0, 0, 0, 0, 0]);
+      block.fill(i + 5);
+    }
+    expect(blocks.map((block) => block[4])).toEqual([5, 6, 7]);
+    expect([...memory.secondMoment]).toEqual([4, 4, 4, 4, 4]);
+  });
+
   test("the norm is the float64 norm, for one tile and for several", () => {
     for (const length of [0, 1, 5, 16384, 40003]) {
       const memory = openFlatMemory(length, { shared });
@@ -106,6 +138,17 @@ test("views stay the same objects and do not overlap", () => {
 test("a model beyond WebAssembly's 4 GiB is refused with its size", () => {
   expect(() => openFlatMemory(300_000_000)).toThrow(EnvironmentError);
   expect(() => openFlatMemory(300_000_000)).toThrow(/A model of 300000000 parameters needs 4\.47 GiB/);
+});
+
+test("a large model has as many spare vectors as there is room for", () => {
+  const memory = openFlatMemory(200_000_000, { spare: 8 }); // takes no memory until it is written
+  const inside = () => memory.allocate().buffer === memory.gradient.buffer;
+  expect([inside(), inside()]).toEqual([true, false]);
+});
+
+test("vectors of another length are not added", () => {
+  const memory = openFlatMemory(4);
+  expect(() => memory.add(memory.gradient, new Float32Array(5))).toThrow(/expected 4 elements, received 4 and 5/);
 });
 
 test("a length that is not a whole number is refused", () => {

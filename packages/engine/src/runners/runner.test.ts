@@ -164,6 +164,13 @@ describe.each([
     }
   });
 
+  test("runs at once are what was asked for, where the runner can", async () => {
+    const runner = open === openCApi ? await openCApi(3, 2) : await openOnnxruntimeNode(3);
+    runners.push(runner);
+    expect(runner.runsAtOnce).toBe(open === openCApi ? 2 : 1);
+    expect((await opened()).runsAtOnce).toBe(1);
+  });
+
   test("one thread and two give the same bits, the ones of the other runner", async () => {
     const expected = await hashOf(await openOnnxruntimeNode(1));
     for (const threads of [1, 2]) expect(await hashOf(await opened(threads))).toBe(expected);

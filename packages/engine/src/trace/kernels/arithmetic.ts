@@ -1,9 +1,9 @@
 import { cast } from "../../ir/cast.ts";
-import { arithmetic, compare, negate, scale, unary } from "../../ir/elementwise.ts";
+import { arithmetic, compare, elu, logarithm, negate, scale, softplus, unary } from "../../ir/elementwise.ts";
 import type { Graph } from "../../ir/graph.ts";
 import type { Value } from "../../ir/value.ts";
 import { expand, reshape } from "../../ir/views.ts";
-import type { Kernel, KernelTable } from "../kernel.ts";
+import type { Kernel, KernelCall, KernelTable } from "../kernel.ts";
 import { numberAttribute, operand, operands } from "../kernel.ts";
 
 const add = (graph: Graph, a: Value, b: Value) => arithmetic(graph, "Add", a, b);
@@ -11,11 +11,13 @@ const multiply = (graph: Graph, a: Value, b: Value) => arithmetic(graph, "Mul", 
 const subtract = (graph: Graph, a: Value, b: Value) => arithmetic(graph, "Sub", a, b);
 const one = (graph: Graph): Value => graph.uniform(1, []);
 
+const floatOperand = (call: KernelCall): Value => cast(call.graph, operand(call, "x"), "float32");
+
 /** A float function that ONNX has under the name `operation`. */
 const float =
   (operation: string): Kernel =>
   (call) =>
-    unary(call.graph, operation, cast(call.graph, operand(call, "x"), "float32"));
+    unary(call.graph, operation, floatOperand(call));
 
 /** A function that keeps float32 and int32 apart. */
 const typed =
@@ -81,7 +83,7 @@ const SELU = { alpha: 1.7580993408473768 / 1.0507009873554805, gamma: 1.05070098
 /** Kernels that treat every element alike. */
 export const arithmeticKernels: KernelTable = {
   Exp: float("Exp"),
-  Log: float("Log"),
+  Log: (call) => logarithm(call.graph, floatOperand(call)),
   Sqrt: float("Sqrt"),
   Sigmoid: float("Sigmoid"),
   Tanh: float("Tanh"),
@@ -97,22 +99,21 @@ export const arithmeticKernels: KernelTable = {
   Asinh: float("Asinh"),
   Acosh: float("Acosh"),
   Atanh: float("Atanh"),
-  Softplus: float("Softplus"),
+  Softplus: (call) => softplus(call.graph, floatOperand(call)),
   Reciprocal: float("Reciprocal"),
-  Elu: float("Elu"),
+  Elu: (call) => elu(call.graph, floatOperand(call)),
   Floor: float("Floor"),
   Ceil: float("Ceil"),
   Round: float("Round"),
   Sign: typed("Sign"),
   Abs: typed("Abs"),
   Relu: typed("Relu"),
-  Selu: (call) =>
-    unary(call.graph, "Selu", operand(call, "x"), { alpha: { float: SELU.alpha }, gamma: { float: SELU.gamma } }),
+  Selu: (call) => scale(call.graph, elu(call.graph, floatOperand(call), SELU.alpha), SELU.gamma),
   Neg: (call) => negate(call.graph, operand(call, "x")),
   Identity: (call) => operand(call, "x"),
   Square: (call) => multiply(call.graph, operand(call, "x"), operand(call, "x")),
   Rsqrt: (call) => unary(call.graph, "Reciprocal", unary(call.graph, "Sqrt", operand(call, "x"))),
-  Log1p: (call) => unary(call.graph, "Log", add(call.graph, operand(call, "x"), one(call.graph))),
+  Log1p: (call) => logarithm(call.graph, add(call.graph, operand(call, "x"), one(call.graph))),
   Expm1: (call) => subtract(call.graph, unary(call.graph, "Exp", operand(call, "x")), one(call.graph)),
   Step: step,
   LeakyRelu: (call) =>

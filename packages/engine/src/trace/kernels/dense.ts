@@ -1,5 +1,5 @@
 import { TraceError } from "@gmc/core";
-import { arithmetic, unary } from "../../ir/elementwise.ts";
+import { arithmetic, elu, unary } from "../../ir/elementwise.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { matMul } from "../../ir/matmul.ts";
 import type { Value } from "../../ir/value.ts";
@@ -29,7 +29,7 @@ function activate(graph: Graph, x: Value, call: KernelCall, activation: string):
     case "relu":
       return unary(graph, "Relu", x);
     case "elu":
-      return unary(graph, "Elu", x);
+      return elu(graph, x);
     case "sigmoid":
       return unary(graph, "Sigmoid", x);
     case "leakyrelu":
