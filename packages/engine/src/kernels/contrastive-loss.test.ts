@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { ContrastiveSpec, Range } from "@gmc/core";
+import type { ContrastiveShape, ContrastiveSpec, Range } from "@gmc/core";
 import { normalAt, randomKey, ShapeError } from "@gmc/core";
 import { describe, expect, test } from "vitest";
 import { contrastiveLoss } from "./contrastive-loss.ts";
