@@ -42,6 +42,12 @@ test("two at a time, those run beside each other that do not need each other; en
   expect(told).toEqual(["0 true", "1 true", "2 true", "3 true"]);
 });
 
+test("of the tasks that wait, the one of the smallest number is next", async () => {
+  const { tasks, events } = watched([[], [0], [], []]);
+  await runTasks(tasks, 1);
+  expect(events.filter((event) => event.startsWith("start"))).toEqual(["start 0", "start 1", "start 2", "start 3"]);
+});
+
 test("never more at a time than allowed", async () => {
   const { tasks, events, most } = watched([[], [], [], [], []]);
   await runTasks(tasks, 3);

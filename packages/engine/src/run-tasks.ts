@@ -8,28 +8,37 @@ export interface Task {
 /**
  * Runs tasks, `atOnce` of them at the same time, each after those before it; of those that could run the first.
  *
- * @param onDone  called with the numbers 0, 1, … in this order, each as soon as its task and those of smaller numbers are done
- * @throws the first error; no task is running then, and those that come after the failed one have not run
+ * @param onDone  called with the numbers 0, 1, … in this order, each as soon as its task and those of smaller numbers are done, and
+ *   before another task starts
+ * @throws the first error; no task is running then, and none has started after it
  */
 export async function runTasks(
   tasks: readonly Task[],
   atOnce: number,
   onDone: (task: number) => void = () => {},
 ): Promise<void> {
-  const slots = openSlots(atOnce);
-  const ends: Promise<void>[] = [];
-  for (const { after, run } of tasks) {
-    const before = after.map((number) => ends[number]);
-    ends.push(Promise.all(before).then(() => slots(run)));
-  }
-  const settled = Promise.allSettled(ends);
+  const waiting = new Set(tasks.keys());
+  const done = new Set<number>();
+  const running = new Map<number, Promise<number>>();
+  let told = 0;
   try {
-    for (const [number, end] of ends.entries()) {
-      await end;
-      onDone(number);
+    while (waiting.size + running.size > 0) {
+      for (const number of waiting) {
+        const task = tasks[number];
+        if (!task || running.size === atOnce || !task.after.every((other) => done.has(other))) continue;
+        waiting.delete(number);
+        running.set(
+          number,
+          task.run().then(() => number),
+        );
+      }
+      const number = await Promise.race(running.values());
+      running.delete(number);
+      done.add(number);
+      while (done.has(told)) onDone(told++);
     }
   } finally {
-    await settled;
+    await Promise.allSettled(running.values());
   }
 }
 
@@ -49,21 +58,4 @@ function ancestors(tasks: readonly Pick<Task, "after">[], number: number): Reado
     open.push(...(tasks[next]?.after ?? []));
   }
   return found;
-}
-
-/** Runs what it is given, `count` at the same time and first come, first served. */
-function openSlots(count: number): (run: () => Promise<void>) => Promise<void> {
-  let free = count;
-  const waiting: (() => void)[] = [];
-  return async (run) => {
-    if (free > 0) free--;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      await run();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else free++;
-    }
-  };
 }
