@@ -199,6 +199,7 @@ class OnnxReplica implements Replica {
     this.#logger.info("engine.compiled", {
       rows,
       runner: this.#runner.name,
+      shardsAtOnce: this.#runner.runsAtOnce,
       forward: forward.map(({ program }) => program.operations),
       backward: backward.map(({ program }) => program.operations),
       ms: Math.round(performance.now() - started),

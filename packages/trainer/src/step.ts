@@ -58,7 +58,8 @@ export async function trainStep(
 
   const contrast = await contrastAll(context, graph, forwards);
   const shares = await eachShard(shards, atOnce, async (v) => {
-    const own = await contrast?.(v);
+    const share = contrast?.(v);
+    const own = share instanceof Promise ? await share : share; // at once, so that this shard runs while the next one's is computed
     if (own) finite.value(v, "contrastive loss", own.loss);
     await compiled.backward(v, cotangent(own?.dz, shards), gradients.open(v));
     gradients.add(v);
