@@ -68,7 +68,7 @@ test("every part has a forward and a backward of its own; those whose weights ot
     },
   };
   const program = traceTraining(model, 4);
-  expect(program.backward.map(({ range }) => range)).toEqual([
+  expect(program.backward.flatMap(({ ranges }) => ranges)).toEqual([
     { start: 27, end: 54 },
     { start: 6, end: 27 },
     { start: 0, end: 6 },
@@ -80,6 +80,18 @@ test("every part has a forward and a backward of its own; those whose weights ot
     namesOf(outputs).filter((name) => isGradient(name)),
   );
   expect(gradients).toEqual([["gradient/head.w"], ["gradient/large.w"], ["gradient/small.w"]]);
+});
+
+test("uncut, each half is one program that gives all that the pieces give, and reads nothing of them", () => {
+  const [pieces, whole] = [true, false].map((byPart) => traceTraining(supervisedContractModel(), 4, byPart));
+  for (const half of ["forward", "backward"] as const) {
+    const outputs = pieces?.[half].flatMap(({ program }) => namesOf(program.outputs)) ?? [];
+    expect(whole?.[half]).toHaveLength(1);
+    expect(namesOf(whole?.[half][0]?.program.outputs ?? []).sort()).toEqual(outputs.sort());
+    const inputs = namesOf(whole?.[half][0]?.program.inputs ?? []);
+    expect(inputs.filter((name) => outputs.includes(name))).toEqual([]);
+  }
+  expect(whole?.backward[0]?.ranges).toEqual(pieces?.backward.flatMap(({ ranges }) => ranges));
 });
 
 test("a model without embeddings has no dz, one with buffers gives their statistics", () => {

@@ -34,10 +34,11 @@ export interface EncodingProgram {
  * Σ embeddings·dz + localWeight·localLoss, and cuts the graph into a forward and a backward half,
  * and each half into programs by the model's parts.
  *
+ * @param byPart  false: each half stays one program, with the same bits
  * @throws {TraceError} when the model cannot be traced, or gives neither embeddings nor a local loss
  * @throws {ShapeError} when the embeddings or statistics do not have the shapes that the model declares
  */
-export function traceTraining(model: Model, rows: number): TrainingProgram {
+export function traceTraining(model: Model, rows: number, byPart = true): TrainingProgram {
   const traced = trace((tracing) => traceForwardAndBackward(tracing, model, rows));
   const { results, gradients } = traced;
   const wanted = new Map<string, Value>();
@@ -49,7 +50,7 @@ export function traceTraining(model: Model, rows: number): TrainingProgram {
   }
   const embeddings = results.get(tensorNames.embeddings);
   return {
-    ...cutTraining({ ...traced, gradients: wanted }, model),
+    ...cutTraining({ ...traced, gradients: wanted }, model, byPart),
     inputs: model.inputs(rows, "train"),
     ...(embeddings ? { embeddingsShape: embeddings.shape } : {}),
     hasLocalLoss: results.has(tensorNames.localLoss),

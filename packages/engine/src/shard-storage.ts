@@ -115,8 +115,7 @@ export class ShardStorage {
         this.#program.idleParts.forEach(give);
         const tasks = tasksOf(this.#program.backward, this.#bindingsFor(gradient));
         await runTasks(tasks, this.#sessions.atOnce, (number) => {
-          const part = this.#program.backward[number];
-          if (part) give(part.range);
+          this.#program.backward[number]?.ranges.forEach(give);
         });
       } finally {
         await Promise.allSettled(taken);

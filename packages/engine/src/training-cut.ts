@@ -29,13 +29,13 @@ export interface PieceProgram {
   readonly after: readonly number[];
 }
 
-/** The backward of one part of a model. */
+/** The backward of one part of a model, or of all. */
 export interface PartProgram extends PieceProgram {
-  /** The part's place in the flat gradient. */
-  readonly range: Range;
+  /** The parts' places in the flat gradient. */
+  readonly ranges: readonly Range[];
 }
 
-/** A training step cut at the embeddings, and each half by part. */
+/** A training step cut at the embeddings, and each half by part or not at all. */
 export interface CutTraining {
   /** Parameters, buffers and inputs → embeddings, local loss, statistics and what the backward saves. */
   readonly forward: readonly PieceProgram[];
@@ -48,10 +48,13 @@ export interface CutTraining {
 /**
  * Cuts a training step into programs: what depends on a cotangent is the backward half, the rest the forward half, which saves what the
  * backward half needs and does not compute again.
+ *
+ * @param byPart  false: each half is one program, with the same bits
  */
 export function cutTraining(
   { graph, results, gradients, cotangents, data }: TracedTraining,
   model: Model,
+  byPart: boolean,
 ): CutTraining {
   const later = dependants(graph.values, cotangents);
   const varying = dependants(graph.values, [...cotangents, ...data]);
@@ -74,7 +77,9 @@ export function cutTraining(
     const handed = [...computed].filter((value) => given.has(value)).map((value) => [nameOf(value), value] as const);
     return emitProgram(graph, new Map([...own, ...handed]), new Map(inputs.map((value) => [value, nameOf(value)])));
   };
-  const pieces = forward.length > 0 ? forward : [NOTHING];
+  const pieces = forward.length > 0 && byPart ? forward : [join(forward)];
+  const apart = backward.map(({ part, ...piece }) => ({ parts: [part], piece }));
+  const lastPieces = apart.length === 0 || byPart ? apart : [{ parts: trained, piece: join(backward) }];
   const makerOf = (value: Value) => pieces.find(({ computed }) => computed.has(value)) ?? pieces.at(-1); // the last: a constant, an input
   return {
     forward: pieces.map((piece) => ({
@@ -84,11 +89,11 @@ export function cutTraining(
       ),
       after: piece.after,
     })),
-    backward: backward.map(({ part, ...piece }) => ({
-      range: part.range,
+    backward: lastPieces.map(({ parts: own, piece }) => ({
+      ranges: own.map(({ range }) => range),
       program: emit(
         piece,
-        [...part.gradients].map(([name, value]) => [tensorNames.gradient(name), value] as const),
+        own.flatMap((part) => [...part.gradients].map(([name, value]) => [tensorNames.gradient(name), value] as const)),
       ),
       after: piece.after,
     })),
@@ -96,4 +101,13 @@ export function cutTraining(
   };
 }
 
-const NOTHING: Piece = { outputs: [], computed: new Set(), given: [], after: [] };
+/**
+ * Pieces as one. What one gave another is still an output, so that onnxruntime fuses nothing across their borders: the bits stay
+ * those of the pieces.
+ */
+function join(pieces: readonly Piece[]): Piece {
+  const computed = new Set(pieces.flatMap((piece) => [...piece.computed]));
+  const given = new Set(pieces.flatMap((piece) => piece.given).filter((value) => !computed.has(value)));
+  const outputs = pieces.flatMap((piece) => piece.outputs);
+  return { outputs, computed, given: [...given].sort((a, b) => a.id - b.id), after: [] };
+}

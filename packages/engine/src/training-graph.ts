@@ -27,7 +27,8 @@ export class TrainingGraph implements CompiledModel {
     runner: Runner,
     state: ReadonlyMap<string, Place>,
   ): Promise<TrainingGraph> {
-    const program = traceTraining(model, rows);
+    // Between two programs a run goes back to the event loop, which has no core of its own when shards have them all.
+    const program = traceTraining(model, rows, runner.runsAtOnce === 1);
     const forward = await openAll(runner, program.forward);
     const backward = await openAll(runner, program.backward);
     return new TrainingGraph(model, rows, program, state, { forward, backward, atOnce: runner.programsAtOnce });
