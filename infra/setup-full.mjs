@@ -1,7 +1,9 @@
 // What the full suite needs beside npm packages. On Debian as root it is installed when missing; elsewhere a line for each
 // says which tests will be skipped.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { install, mayInstall, runs } from "./debian.mjs";
 
 const NEEDS = [
   {
@@ -12,35 +14,43 @@ const NEEDS = [
   },
   {
     packages: ["redis-server"],
-    tests: "tests of the collectives over Redis",
+    tests: "tests of the collectives and clusters over Redis",
     ready: () => process.env.REDIS_URL !== undefined || runs("redis-server", "--version"),
+  },
+  {
+    packages: ["g++", "python3", "python3-pip"],
+    tests: "tests of the TensorFlow engine",
+    ready: () => runs("g++", "--version") && runs("python3", "-m", "pip", "--version"),
   },
 ];
 
 const missing = NEEDS.filter(({ ready }) => !ready());
-if (missing.length > 0 && isDebian() && process.getuid() === 0) install(missing.flatMap(({ packages }) => packages));
+if (missing.length > 0 && mayInstall()) install(missing.flatMap(({ packages }) => packages));
 for (const { packages, tests } of missing.filter(({ ready }) => !ready())) {
   console.error(`The ${tests} will be skipped; on Debian they need: apt-get install ${packages.join(" ")}`);
 }
 
+setUpTensorflow();
+startEngine();
+
+/** Its libraries stay in the user's cache folder: 20 seconds the first time, one later. It says itself what is missing. */
+function setUpTensorflow() {
+  const script = fileURLToPath(new URL("setup-tensorflow.mjs", import.meta.url));
+  if (spawnSync(process.execPath, [script], { stdio: ["ignore", 2, 2] }).status !== 0) {
+    console.error("The tests of the TensorFlow engine will be skipped.");
+  }
+}
+
+/** A Docker engine, where a script that starts one lies beside the repository; the first time on a machine it takes minutes. */
+function startEngine() {
+  if (runs("docker", "info") && runs("docker", "compose", "version")) return;
+  const shared = process.env.GMC_SHARED ?? fileURLToPath(new URL("../../shared", import.meta.url));
+  const script = `${shared}/containers/engine.sh`;
+  const started =
+    mayInstall() && existsSync(script) && spawnSync(script, ["up"], { stdio: ["ignore", 2, 2] }).status === 0;
+  if (!started) console.error("The tests of docker compose will be skipped: no Docker engine with compose answers.");
+}
+
 function hasVulkan() {
   return (spawnSync("/sbin/ldconfig", ["-p"], { encoding: "utf8" }).stdout ?? "").includes("libvulkan.so.1");
-}
-
-function runs(command, ...args) {
-  return spawnSync(command, args, { stdio: "ignore" }).status === 0;
-}
-
-/** Not Ubuntu, whose chromium is a snap. */
-function isDebian() {
-  return existsSync("/etc/os-release") && /^ID=debian$/m.test(readFileSync("/etc/os-release", "utf8"));
-}
-
-function install(packages) {
-  console.error(`Installing ${packages.join(", ")} for the full suite ...`);
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  // `inherit` on stderr only: a command's standard output belongs to its own document.
-  const apt = (...args) => spawnSync("apt-get", ["-q", ...args], { env, stdio: ["ignore", 2, 2] }).status === 0;
-  const add = () => apt("install", "-y", "--no-install-recommends", ...packages);
-  return (apt("update") && add()) || add(); // a source that fails need not be the one that matters
 }

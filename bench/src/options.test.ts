@@ -7,6 +7,11 @@ test("without arguments all benchmarks run, in full", () => {
   expect(options).not.toHaveProperty("rounds");
 });
 
+test("--quick leaves out what takes long to start, unless it is named", () => {
+  expect(parseBenchOptions(["--quick"]).names).toEqual(["gradient", "step", "replicas", "reduce", "memory"]);
+  expect(parseBenchOptions(["--quick", "recovery"]).names).toEqual(["recovery"]);
+});
+
 test("named benchmarks run alone, in the order of the list", () => {
   expect(parseBenchOptions(["memory", "step", "--quick"])).toMatchObject({ names: ["step", "memory"], quick: true });
 });

@@ -1,7 +1,18 @@
 import { parseArgs } from "node:util";
 
-export const BENCHMARKS = ["gradient", "step", "replicas", "memory"] as const;
+export const BENCHMARKS = [
+  "gradient",
+  "step",
+  "replicas",
+  "reduce",
+  "cluster",
+  "recovery",
+  "engines",
+  "memory",
+] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
+/** What `--quick` leaves out unless it is named: each takes most of its time to start. */
+const SLOW: readonly BenchmarkName[] = ["cluster", "recovery", "engines"];
 
 /** What the command line asks for. */
 export interface BenchOptions {
@@ -27,11 +38,15 @@ Benchmarks (all when none is named):
   gradient   largest relative error of a parameter's gradient against float64
   step       one training step on 1 and 2 threads, against PyTorch
   replicas   2 local replicas against 1
+  reduce     processor time of a reduction over Redis
+  cluster    2 workers over Redis against 1 process and PyTorch's DDP
+  engines    one training step on TensorFlow beside onnxruntime, where npm run setup:tensorflow was run
+  recovery   how long a run stands still after a worker's death
   memory     resident memory over 10,000 steps
   profile    milliseconds of a step by operator; only when named, and alone
 
 Options:
-  --quick               fewer rounds and steps; ends within 50 seconds
+  --quick               fewer rounds and steps, and without cluster, recovery and engines unless they are named; ends within 50 seconds
   --json                one JSON document on standard output (npm run --silent bench -- --json)
   --rounds <n>          rounds of every comparison
   --engine <key=value>  a field of the engine's configuration, for instance runner=onnxruntime-node; may be repeated
@@ -58,7 +73,9 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
   if (profile && positionals.length > 1) throw new RangeError("profile runs alone: name no benchmark beside it.");
   const named = positionals.filter((name) => name !== "profile").map(benchmarkName);
   return {
-    names: BENCHMARKS.filter((name) => named.length === 0 || named.includes(name)),
+    names: BENCHMARKS.filter((name) =>
+      named.length === 0 ? !(values.quick && SLOW.includes(name)) : named.includes(name),
+    ),
     profile,
     quick: values.quick,
     json: values.json,

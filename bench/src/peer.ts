@@ -80,7 +80,10 @@ export function importTorch(python: string, signal?: AbortSignal): Promise<strin
 export interface PeerRun {
   /** Global batch. */
   readonly batch: number;
+  /** Of each worker. */
   readonly threads: number;
+  /** Processes of its distributed data parallelism; default 1. */
+  readonly workers?: number;
   readonly steps: number;
   readonly warmup: number;
 }
@@ -88,10 +91,10 @@ export interface PeerRun {
 /** Median milliseconds of one step of the peer, in a process of its own. @throws {Error} with what it printed, when it fails */
 export async function timePeer(
   { python, script }: Peer,
-  { batch, threads, steps, warmup }: PeerRun,
+  { batch, threads, workers = 1, steps, warmup }: PeerRun,
   signal: AbortSignal,
 ): Promise<number> {
-  const numbers = { batch, threads, steps, warmup };
+  const numbers = { batch, threads, workers, steps, warmup };
   const args = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const output = await outputOf(python, [script, "bench", ...args], signal);
   return peerMilliseconds(output);

@@ -40,6 +40,23 @@ export function againstPeer(
   return { name, value: rounded(value), unit, bar: `≤ ${factor} × peer`, holds, peer: peer && rounded(peer) };
 }
 
+/** A result that has to be at least `factor` times the peer's; `holds` is null without a peer. */
+export function aboveBar(
+  name: string,
+  { value, unit, peer, factor }: { value: number; unit: string; peer: number | null; factor: number },
+): BenchmarkResult {
+  const holds = peer === null ? null : value >= factor * peer;
+  return { name, value: rounded(value), unit, bar: `≥ ${factor} × peer`, holds, peer: peer && rounded(peer) };
+}
+
+/** Two numbers beside each other, held to no bar. */
+export function sideBySide(
+  name: string,
+  { value, unit, peer }: { value: number; unit: string; peer: number },
+): BenchmarkResult {
+  return { name, value: rounded(value), unit, bar: "-", holds: null, peer: rounded(peer) };
+}
+
 /** A result without a peer. */
 export function againstBar(
   name: string,

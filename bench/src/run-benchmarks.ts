@@ -1,6 +1,10 @@
 import type { Benchmark, BenchmarkContext } from "./benchmarks/benchmark.ts";
+import { clusterBenchmark } from "./benchmarks/cluster.ts";
+import { enginesBenchmark } from "./benchmarks/engines.ts";
 import { gradientBenchmark } from "./benchmarks/gradient.ts";
 import { memoryBenchmark } from "./benchmarks/memory.ts";
+import { recoveryBenchmark } from "./benchmarks/recovery.ts";
+import { reduceBenchmark } from "./benchmarks/reduce.ts";
 import { replicasBenchmark } from "./benchmarks/replicas.ts";
 import { stepBenchmark } from "./benchmarks/step.ts";
 import type { BenchmarkName } from "./options.ts";
@@ -11,6 +15,10 @@ const BENCHMARKS: Readonly<Record<BenchmarkName, { readonly run: Benchmark; read
   gradient: { run: gradientBenchmark, share: 1 },
   step: { run: stepBenchmark, share: 6 },
   replicas: { run: replicasBenchmark, share: 3 },
+  reduce: { run: reduceBenchmark, share: 2 },
+  cluster: { run: clusterBenchmark, share: 6 },
+  engines: { run: enginesBenchmark, share: 2 },
+  recovery: { run: recoveryBenchmark, share: 2 },
   memory: { run: memoryBenchmark, share: 2 },
 };
 

@@ -4,7 +4,7 @@ import type { GlobalBatch } from "@gmc/data";
 import { EngineConfig, openReplica } from "@gmc/engine";
 import { buildModel, ModelConfig } from "@gmc/models";
 import { goldenMhd } from "@gmc/testkit";
-import type { StepContext } from "@gmc/trainer";
+import type { StepContext, StepGroup } from "@gmc/trainer";
 import { stepContext } from "@gmc/trainer";
 
 /** What a training step is measured on. */
@@ -29,19 +29,28 @@ export interface Training {
 /** Adam as the peer has it. */
 export const RULE = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 
-/** @param watch  sees the replica before anything else does */
+/** What a training may be given beside what it is measured on. */
+export interface TrainingSurroundings {
+  /** Sees the replica before anything else does. */
+  readonly watch?: (replica: Replica) => Replica;
+  /** Whose shards are trained; absent: all. */
+  readonly group?: StepGroup;
+}
+
+/** The paper's model on a replica with its initial weights, and batches of the shards that are trained here. */
 export async function openTraining(
   { threads, batch, shards, engine }: TrainingArguments,
-  watch: (replica: Replica) => Replica = (replica) => replica,
+  { watch = (replica) => replica, group }: TrainingSurroundings = {},
 ): Promise<Training> {
   const model = await buildModel(ModelConfig.parse({ preset: "mhd" }), goldenMhd.modalities);
   const replica = watch(await openReplica(model, EngineConfig.parse({ threads, ...engine })));
   const state = initialTrainState(model, 0);
   await replica.write(state);
-  const values = Array.from({ length: shards }, (_, v) => randomShard(model, batch / shards, v));
+  const own = group?.collective.shardsOfWorkers[group.collective.rank] ?? Array.from({ length: shards }, (_, v) => v);
+  const values = own.map((v) => randomShard(model, batch / shards, v));
   return {
-    context: stepContext(model, replica, 0, state.buffers.slice()),
-    batch: (step) => ({ step, epoch: 0, shards: values }),
+    context: stepContext(model, replica, 0, state.buffers.slice(), group && { group }),
+    batch: (step) => ({ step, epoch: 0, shards: values, total: shards }),
     close: () => replica.close(),
   };
 }

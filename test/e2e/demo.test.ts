@@ -15,21 +15,6 @@ test("the demo makes data, trains, and prints the missing-modality table and wha
   expect(first.stdout).toContain(`runs/${run}`);
 });
 
-test("doctor finds what training needs, and says so as one document", async () => {
-  const { ok, findings } = await gmcJson<{ ok: boolean; findings: { name: string }[] }>(["doctor"], folder.path);
-  expect(ok).toBe(true);
-  expect(findings.map(({ name }) => name)).toEqual([
-    "Node",
-    "onnxruntime",
-    "cuda",
-    "webgpu",
-    "memory",
-    "processor",
-    "disk",
-    "sharp",
-  ]);
-});
-
 test("models and config give the paper's parameter count without a data set", async () => {
   const { total } = await gmcJson<{ total: number }>(["models"], folder.path);
   expect(total).toBe(2_884_224);

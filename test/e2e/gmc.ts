@@ -25,17 +25,18 @@ export interface Running {
   shows(text: string | RegExp): Promise<void>;
 }
 
-/** Starts `gmc` as a child process, as a user's shell does. */
-export const start = (args: readonly string[], cwd: string): Running => startNode([ENTRY, ...args], cwd);
+/** Starts `gmc` as a child process, as a user's shell does. @param env  beside this process's environment */
+export const start = (args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): Running =>
+  startNode([ENTRY, ...args], cwd, env);
 
 /** Runs another script with Node. */
 export const run = (args: readonly string[], cwd: string): Promise<Ended> => startNode(args, cwd).ended;
 
-function startNode(args: readonly string[], cwd: string): Running {
+function startNode(args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): Running {
   const child = spawn(process.execPath, [...args], {
     cwd,
     stdio: ["ignore", "pipe", "pipe"],
-    env: environment(),
+    env: { ...environment(), ...env },
   });
   let stdout = "";
   let stderr = "";

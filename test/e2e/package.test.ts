@@ -8,7 +8,7 @@ import { ROOT, workFolder } from "./gmc.ts";
 const run = promisify(execFile);
 const folder = workFolder();
 const project = join(folder.path, "project");
-const PACKAGES = ["core", "storage", "models", "data", "engine", "trainer", "evaluation", "experiment", "cli"];
+const PACKAGES = readdirSync(join(ROOT, "packages")).filter((name) => name !== "testkit");
 const npm = (args: string[], cwd: string) =>
   run("npm", args, { cwd, maxBuffer: 1 << 26, shell: process.platform === "win32" });
 

@@ -64,7 +64,7 @@ describe.skipIf(missing)(`webgpu on a software GPU${missing ? ` (skipped: ${miss
     const [batch, shards] = [12, 4];
     let run: GoldenRun;
     beforeAll(async () => {
-      run = await GoldenRun.open(await goldenSmallModel(buildModel), goldenSmall, file, "webgpu");
+      run = await GoldenRun.open(await goldenSmallModel(buildModel), goldenSmall, file, { device: "webgpu" });
     });
     afterAll(() => run?.replica.close());
 

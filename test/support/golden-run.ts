@@ -20,9 +20,9 @@ export class GoldenRun {
     model: Model,
     golden: GoldenModel,
     weights: TensorFile,
-    device: EngineConfig["device"] = "cpu",
+    config: Partial<EngineConfig> = {},
   ): Promise<GoldenRun> {
-    const replica = await openReplica(model, EngineConfig.parse({ threads: 1, device }));
+    const replica = await openReplica(model, EngineConfig.parse({ threads: 1, ...config }));
     return new GoldenRun(model, golden, weights, replica);
   }
 

@@ -36,7 +36,7 @@ export async function measureProfile({ steps, warmup, ...setup }: ProfileArgumen
     const clock = phaseClock();
     const training = await openTraining(
       { ...setup, engine: { ...setup.engine, runner: "onnxruntime-node" } },
-      clock.watch,
+      { watch: clock.watch },
     );
     for (let step = 0; step < warmup + steps; step++) {
       await clock.step(() => trainStep(training.context, training.batch(step), RULE));

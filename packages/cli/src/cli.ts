@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { EnvironmentError } from "@gmc/core";
 import type { Command } from "commander";
 import { CommanderError } from "commander";
@@ -5,6 +6,7 @@ import type { Context } from "./context.ts";
 import { doctorProgram } from "./doctor-program.ts";
 import { describeFailure } from "./failure.ts";
 import { splitFlags } from "./flags.ts";
+import { healthProgram } from "./health-program.ts";
 import { listenForInterrupt } from "./interrupt.ts";
 import { openLogger } from "./logger.ts";
 import type { Streams } from "./output.ts";
@@ -15,7 +17,17 @@ import { openStatus } from "./status.ts";
 export interface CliEnvironment {
   /** "debug", "info" or "warn": pino's lines on standard error, and stacks of unforeseen errors. */
   readonly GMC_LOG?: string | undefined;
+  /** Folder for fetched data sets and remembered sums; default: gmc in the user's cache folder. */
+  readonly GMC_CACHE?: string | undefined;
+  /** The user's cache folder, where it is not the system's usual one. */
+  readonly XDG_CACHE_HOME?: string | undefined;
+  /** engine.kind and engine.device where a config names none: what an image is made for. */
+  readonly GMC_ENGINE_KIND?: string | undefined;
+  readonly GMC_ENGINE_DEVICE?: string | undefined;
 }
+
+/** What runs until it is stopped: its standard error is a log. */
+const SERVICES = new Set(["worker", "coordinator", "keep-cluster"]);
 
 /**
  * Runs one command line and gives its exit code: 0; 2 for the user's mistakes; 130 after Ctrl-C; 1 otherwise.
@@ -26,21 +38,23 @@ export async function runCli(argv: readonly string[], streams: Streams, environm
   const json = argv.includes("--json");
   const output = openOutput(streams, json);
   const status = openStatus(streams.stderr);
-  const interrupt = listenForInterrupt((line) => status.note(line));
+  const service = SERVICES.has(argv[0] ?? "");
+  const logger = openLogger(environment.GMC_LOG ?? (service ? "info" : undefined), status);
+  const interrupt = listenForInterrupt((line) => (service ? logger.info("process.interrupted") : status.note(line)));
   let exitCode = 0;
   try {
     const { rest, overrides } = splitFlags(argv);
     const context: Context = {
       output,
       status,
-      logger: openLogger(environment.GMC_LOG, status),
+      logger,
       overrides,
       signal: interrupt.signal,
       exit(code) {
         exitCode = code;
       },
     };
-    const program = rest[0] === "doctor" ? doctorProgram(context) : await wholeProgram(context);
+    const program = await programFor(rest, context, environment);
     await program.parseAsync(rest, { from: "user" });
     status.end();
     return exitCode === 130 ? (interrupt.exitCode() ?? 130) : exitCode;
@@ -56,11 +70,34 @@ export async function runCli(argv: readonly string[], streams: Streams, environm
   }
 }
 
+function programFor(
+  [first, second]: readonly string[],
+  context: Context,
+  environment: CliEnvironment,
+): Command | Promise<Command> {
+  if (first === "doctor") return applyEngineDefaults(environment).then(() => doctorProgram(context));
+  return first === "cluster" && second === "health" ? healthProgram(context) : wholeProgram(context, environment);
+}
+
 /** Everything is loaded here and not before, so that `gmc doctor` can say why it does not load. */
-async function wholeProgram(context: Context): Promise<Command> {
+async function wholeProgram(context: Context, environment: CliEnvironment): Promise<Command> {
   const { buildProgram } = await import("./program.ts").catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new EnvironmentError(`gmc cannot start here: ${reason}. Run \`gmc doctor\`.`, {}, { cause });
   });
+  const { GMC_CACHE, XDG_CACHE_HOME } = environment;
+  const { useCacheFolder } = await import("@gmc/storage");
+  if (GMC_CACHE) useCacheFolder(GMC_CACHE);
+  else if (XDG_CACHE_HOME) useCacheFolder(join(XDG_CACHE_HOME, "gmc"));
+  await applyEngineDefaults(environment);
   return buildProgram(context);
+}
+
+async function applyEngineDefaults({ GMC_ENGINE_KIND, GMC_ENGINE_DEVICE }: CliEnvironment): Promise<void> {
+  if (!GMC_ENGINE_KIND && !GMC_ENGINE_DEVICE) return;
+  const { useEngineDefaults } = await import("@gmc/engine");
+  useEngineDefaults({
+    ...(GMC_ENGINE_KIND && { kind: GMC_ENGINE_KIND }),
+    ...(GMC_ENGINE_DEVICE && { device: GMC_ENGINE_DEVICE }),
+  });
 }

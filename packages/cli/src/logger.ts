@@ -1,5 +1,6 @@
 import type { Logger } from "@gmc/core";
 import pino from "pino";
+import { fetchStatus } from "./fetching.ts";
 import type { Status } from "./status.ts";
 
 /**
@@ -16,7 +17,9 @@ export function openLogger(level: string | undefined, status: Status): Logger {
     };
   }
   return {
-    info() {},
+    info: (event, fields = {}) => {
+      if (event === "data.fetch") status.update(fetchStatus(fields)); // a download may take long
+    },
     warn: (event, fields = {}) => status.note(`warning: ${event}${factsOf(fields)}`),
   };
 }

@@ -6,6 +6,8 @@ export interface Output {
   readonly json: boolean;
   /** The command's result: `document` in JSON mode, else the text for people. */
   result(document: unknown, text: string): void;
+  /** In JSON mode one line of a stream of documents, for commands that tell as they go; nothing otherwise. */
+  line(document: unknown): void;
   /** A line for people on standard error. */
   say(line: string): void;
   readonly errors: StatusStream;
@@ -23,6 +25,9 @@ export function openOutput(streams: Streams, json: boolean): Output {
     json,
     result(document, text) {
       streams.stdout.write(`${json ? JSON.stringify(document, null, 2) : text.trimEnd()}\n`);
+    },
+    line(document) {
+      if (json) streams.stdout.write(`${JSON.stringify(document)}\n`);
     },
     say(line) {
       streams.stderr.write(`${line}\n`);

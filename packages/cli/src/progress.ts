@@ -10,7 +10,7 @@ export function showProgress(status: Status): (progress: RunProgress) => void {
           label: "Training",
           done: progress.step,
           total: progress.steps,
-          detail: `epoch ${progress.epoch}/${progress.epochs}  step ${progress.step}/${progress.steps}  loss ${progress.loss.toFixed(3)}`,
+          detail: `epoch ${progress.epoch}/${progress.epochs}  step ${progress.step}/${progress.steps}  loss ${progress.loss.toFixed(3)}${reduceText(progress)}`,
           samplesPerUnit: progress.batchSize,
         });
         break;
@@ -30,6 +30,10 @@ export function showProgress(status: Status): (progress: RunProgress) => void {
     }
   };
 }
+
+/** What the all-reduce takes, where there is one. */
+const reduceText = ({ reduceMs }: RunProgress & { phase: "train" }): string =>
+  reduceMs === undefined || reduceMs < 0.05 ? "" : `  all-reduce ${reduceMs.toFixed(1)} ms`;
 
 function epochLine({ epoch, epochs, loss, validationLoss }: RunProgress & { phase: "epoch" }): string {
   const validation = validationLoss === undefined ? "" : `, validation ${validationLoss.toFixed(3)}`;

@@ -23,7 +23,7 @@ const { values } = parseArgs({
     wire: { type: "string", default: "fp32" },
     parts: { type: "string", default: "1" },
     steps: { type: "string", default: "30" },
-    chunk: { type: "string", default: String(1024 * 1024) },
+    chunk: { type: "string", default: String(2 * 1024 * 1024) },
     gather: { type: "boolean", default: false },
     tcp: { type: "boolean", default: false },
     redis: { type: "string", multiple: true },

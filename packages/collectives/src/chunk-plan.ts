@@ -7,8 +7,8 @@ export interface Chunk {
   readonly server: number;
 }
 
-/** Numbers below which a piece is not worth its message: 16 KiB of float32. */
-const SMALLEST = 4096;
+/** Numbers below which a piece is not worth its message: 128 KiB of float32 (docs/0004-scaling.md). */
+const SMALLEST = 32_768;
 /** Pieces begin on whole cache lines. */
 const ALIGNMENT = 16;
 

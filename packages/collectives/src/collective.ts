@@ -1,7 +1,11 @@
 import type { Range } from "@gmc/core";
+import type { WireFormat } from "@gmc/protocol";
 
 /** Shards [start, end) that are one whole node of the tree over all shards. */
 export type Subtree = Range;
+
+/** sum += term, each element rounded to float32; two ranges of one length. */
+export type AddInPlace = (sum: Float32Array, term: Float32Array) => void;
 
 /**
  * Group communication of one run. Calls are matched by `tag`, contributions are keyed by shard, not by worker: the
@@ -15,6 +19,10 @@ export interface Collective {
   readonly rank: number;
   /** The shards of every rank. */
   readonly shardsOfWorkers: readonly (readonly number[])[];
+  /** How gradients travel; every shard's and every node of the tree is rounded to it, on one worker too. */
+  readonly wire: WireFormat;
+  /** What its calls have moved and computed since it was opened. */
+  readonly traffic: Traffic;
   /**
    * All V shards' blocks, one after another in shard order: bits are moved, not numbers (fp32 always).
    *
@@ -36,7 +44,8 @@ export interface Collective {
    * and to bfloat16 where that is the wire's format; so is what `own` gives.
    *
    * @param own   the sums of this worker's whole subtrees: exactly the ones of `wholeSubtrees`
-   * @param into  [length] receives the sum; without it a new array does
+   * @param into  [length] receives the sum; without it a new array does. Not where `own` lies
+   * @param add   adds float32 where `own` and `into` lie, better than a copy elsewhere can
    * @throws as `gather`
    */
   reduce(
@@ -44,7 +53,17 @@ export interface Collective {
     own: ReadonlyMap<Subtree, Float32Array>,
     signal?: AbortSignal,
     into?: Float32Array,
+    add?: AddInPlace,
   ): Promise<Float32Array>;
+  /**
+   * One rank's values, to everyone: bits are moved. The length may be known to that rank alone.
+   *
+   * @param rank    who gives them, the same on every worker
+   * @param values  on that rank, and on no other
+   * @returns       `values` on that rank, a new array on the others
+   * @throws as `gather`; {TypeError} when the values are missing, or given by another rank
+   */
+  broadcast(tag: string, rank: number, values: Float32Array | undefined, signal?: AbortSignal): Promise<Float32Array>;
   /**
    * Says that this worker needs nothing under `scope` any more. What was exchanged stays readable until all have said so.
    */
@@ -52,16 +71,38 @@ export interface Collective {
   close(): Promise<void>;
 }
 
+export type CallKind = "gather" | "reduce" | "broadcast";
+
+/** Sums over calls that have ended well. */
+export interface Traffic {
+  readonly calls: number;
+  /** Bytes written to and read from other workers or Redis, headers included. */
+  readonly bytesOut: number;
+  readonly bytesIn: number;
+  /** This thread packed, summed and unpacked. */
+  readonly computeMs: number;
+}
+
+export const NO_TRAFFIC: Traffic = { calls: 0, bytesOut: 0, bytesIn: 0, computeMs: 0 };
+
+/** The sums after one more call. */
+export const addTraffic = (sum: Traffic, { bytesOut, bytesIn, computeMs }: CallMetrics): Traffic => ({
+  calls: sum.calls + 1,
+  bytesOut: sum.bytesOut + bytesOut,
+  bytesIn: sum.bytesIn + bytesIn,
+  computeMs: sum.computeMs + computeMs,
+});
+
 /** What one call did; times in ms from its start. */
 export interface CallMetrics {
-  readonly call: "gather" | "reduce";
+  readonly call: CallKind;
   readonly tag: string;
   /** Bytes written to and read from other workers or Redis, headers included. */
   readonly bytesOut: number;
   readonly bytesIn: number;
   /** Own contributions were taken by the servers. */
   readonly sentMs: number;
-  /** Own chunks were summed and given to all; equal to `sentMs` for a gather. */
+  /** Own chunks were summed and given to all; equal to `sentMs` for other calls. */
   readonly summedMs: number;
   /** Everything was here. */
   readonly totalMs: number;
@@ -71,8 +112,7 @@ export interface CallMetrics {
 
 /** What implementations share. */
 export interface CollectiveOptions {
-  /** How gradients travel; every shard's and every node of the tree is rounded to it, on one worker too. */
-  readonly wire?: "fp32" | "bf16";
+  readonly wire?: WireFormat;
   /** A call that waits longer for a worker gives it up. */
   readonly timeoutMs?: number;
   readonly onMetrics?: (metrics: CallMetrics) => void;

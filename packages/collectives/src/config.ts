@@ -22,6 +22,12 @@ export const ClusterConfig = z
       .min(100)
       .default(60_000)
       .describe("A worker that keeps the others waiting for so long is given up."),
+    allowMixed: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Lets workers take part whose software or processor differs from the first ones': the weights may then depend on who computed what.",
+      ),
   })
   .readonly();
 

@@ -1,4 +1,4 @@
-import { CancelledError, PeerLostError, randomKey, ShapeError, uniformAt } from "@gmc/core";
+import { addInto, CancelledError, PeerLostError, randomKey, ShapeError, uniformAt } from "@gmc/core";
 import { describe, expect, test } from "vitest";
 import type { CallMetrics, Collective } from "./collective.ts";
 import { concat, ownBlocks, ownSums, treeReference, vector } from "./reference.testing.ts";
@@ -39,7 +39,16 @@ export function describeCollective(name: string, open: OpenGroup): void {
             for (const [turn, length] of [1, 0, 37, 4096, 20_011].entries()) {
               const vectors = Array.from({ length: total }, (_, v) => vector(v, length, turn));
               const gathered = members.map((member) => member.gather(`${turn}/z`, ownBlocks(member, vectors)));
-              const reduced = members.map((member) => member.reduce(`${turn}/g`, ownSums(member, vectors, wire)));
+              const reduced = members.flatMap((member) => [
+                member.reduce(`${turn}/g`, ownSums(member, vectors, wire)),
+                member.reduce(
+                  `${turn}/i`,
+                  ownSums(member, vectors, wire),
+                  undefined,
+                  new Float32Array(length),
+                  addInto,
+                ),
+              ]);
               const all = concat(vectors);
               const sum = treeReference(vectors, 0, total, wire);
               for (const result of await Promise.all(gathered)) expectBits(result, all);
@@ -126,6 +135,45 @@ export function describeCollective(name: string, open: OpenGroup): void {
           expect([...new Float64Array(result.buffer, result.byteOffset, 4)]).toEqual([...doubles]);
           expect([...new Uint32Array(result.buffer, result.byteOffset + 32, 8)]).toEqual([...patterns]);
         }
+      });
+    });
+
+    test.each([[[[0]]], [[[0], [1]]], [[[1], [0, 2], [3]]]])(
+      "shards shared as %j: what one rank broadcasts everyone has, bit for bit, whoever comes first",
+      async (shares) => {
+        await withGroup(shares, {}, async (members) => {
+          const patterns = Uint32Array.of(0x7f800001, 0xffc12345, 0x80000000, 0x00000001);
+          const last = members.length - 1;
+          const given = [new Float32Array(patterns.buffer), new Float32Array(0), vector(0, 70_001, 0)];
+          for (const [turn, values] of given.entries()) {
+            for (const root of new Set([0, last])) {
+              const results = members.map(async (member, rank) => {
+                await pause(((rank * 7 + turn * 3) % 5) * 4);
+                return await member.broadcast(`${turn}/${root}`, root, rank === root ? values : undefined);
+              });
+              for (const result of await Promise.all(results)) expectBits(result, values);
+            }
+          }
+          expect(members[0]!.traffic.calls).toBe(last === 0 ? 3 : 6);
+        });
+      },
+    );
+
+    test("only the rank that broadcasts gives values, and it does", async () => {
+      await withGroup([[0], [1]], {}, async ([a]) => {
+        await expect(a!.broadcast("s/1", 0, undefined)).rejects.toThrow(/rank 0 gives the values; rank 0 gave none/);
+        await expect(a!.broadcast("s/2", 1, new Float32Array(1))).rejects.toThrow(/rank 0 gave some/);
+        await expect(a!.broadcast("s/3", 2, undefined)).rejects.toThrow(RangeError);
+      });
+    });
+
+    test("who broadcasts and does not come is named after the deadline, and who aborts is told so at once", async () => {
+      await withGroup([[0], [1]], { timeoutMs: 300 }, async ([a]) => {
+        await expect(a!.broadcast("s/1", 1, undefined)).rejects.toMatchObject({
+          code: "ERR_PEER_LOST",
+          details: { rank: 1 },
+        });
+        await expect(a!.broadcast("s/2", 1, undefined, AbortSignal.abort())).rejects.toThrow(CancelledError);
       });
     });
 

@@ -47,6 +47,21 @@ export function ownSubtrees(
   return sameLength(`reduce "${tag}"`, blocks);
 }
 
+/** Whether this rank is the one that gives a broadcast's values. @throws {TypeError} when they are missing, or given by another rank */
+export function givesValues(
+  { ranks }: Assignment,
+  own: number,
+  tag: string,
+  rank: number,
+  values: Float32Array | undefined,
+): values is Float32Array {
+  if (!(rank >= 0 && rank < ranks)) throw new RangeError(`broadcast "${tag}": rank ${rank} of ${ranks}`);
+  if ((own === rank) === (values !== undefined)) return own === rank;
+  throw new TypeError(
+    `broadcast "${tag}": rank ${rank} gives the values; rank ${own} gave ${values ? "some" : "none"}`,
+  );
+}
+
 /** Where a result goes. @throws {ShapeError} when `into` has another length */
 export function resultOf(where: string, length: number, into: Float32Array | undefined): Float32Array {
   if (into && into.length !== length) throw new ShapeError(where, [length], [into.length]);

@@ -31,15 +31,14 @@ export class TreeAdder {
     this.#blocks = floatBlocks(treeDepth(tree) + 1);
   }
 
-  /** The sum of `count` numbers of each leaf; leaves by their place in the tree. */
-  add(leaves: readonly Leaf[], count: number, target: SumTarget): void {
-    for (let done = 0; done < count; done += BLOCK_LENGTH) {
-      this.addBlock(leaves, done, Math.min(BLOCK_LENGTH, count - done), target);
+  /** The sum of numbers [from, to) of each leaf; leaves by their place in the tree. */
+  add(leaves: readonly Leaf[], from: number, to: number, target: SumTarget): void {
+    for (let at = from; at < to; at += BLOCK_LENGTH) {
+      this.#addBlock(leaves, at, Math.min(BLOCK_LENGTH, to - at), target);
     }
   }
 
-  /** Numbers [done, done + length) of the same, at most one block. */
-  addBlock(leaves: readonly Leaf[], done: number, length: number, target: SumTarget): void {
+  #addBlock(leaves: readonly Leaf[], done: number, length: number, target: SumTarget): void {
     const { values, first, bytes, byteOffset = 0 } = target;
     this.#sum(this.#tree, 0, leaves, done, length);
     this.#blocks.store(0, values, first + done, length);

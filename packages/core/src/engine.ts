@@ -86,7 +86,7 @@ export interface ThreadedLoss {
 export interface GradientBlocks {
   /** [P] another block, the caller's until the replica closes. */
   allocate(): Float32Array;
-  /** sum += term, each element rounded to float32; any two arrays of P elements. */
+  /** sum += term, each element rounded to float32; any two arrays of one length, the same range of two blocks above all. */
   add(sum: Float32Array, term: Float32Array): void;
 }
 
@@ -95,6 +95,8 @@ export interface ComputeDevice {
   readonly kind: "cpu" | "webgpu" | "cuda";
   /** The card and its driver, where they can be asked. */
   readonly adapter?: string;
+  /** What computes there, with its version, where it is not onnxruntime. */
+  readonly library?: string;
 }
 
 /** One copy of a model on one device; the state lives where the device wants it. */
@@ -122,8 +124,15 @@ export interface Replica {
   /**
    * Clips, applies the rule, replaces the buffers by `buffers` ([Q]), counts the step. Returns the gradient's 2-norm before clipping.
    *
+   * @param commit  called once, when the gradient was found finite and before anything changes: what it rejects with is
+   *                thrown, and nothing has changed. Must be called and awaited where it is given.
    * @throws {NonFiniteError} when that norm is NaN or infinite; then nothing has changed, `gradient` neither
    */
-  update(gradient: Float32Array, rule: UpdateRule, buffers: Float32Array): Promise<{ readonly gradientNorm: number }>;
+  update(
+    gradient: Float32Array,
+    rule: UpdateRule,
+    buffers: Float32Array,
+    commit?: () => Promise<void>,
+  ): Promise<{ readonly gradientNorm: number }>;
   close(): Promise<void>;
 }

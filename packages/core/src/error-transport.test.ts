@@ -1,6 +1,14 @@
 import { expect, test } from "vitest";
 import { decodeError, encodeError } from "./error-transport.ts";
-import { ConfigError, DataError, GmcError, PeerLostError, ShapeError, StaleGenerationError } from "./errors.ts";
+import {
+  ConfigError,
+  DataError,
+  DivergenceError,
+  GmcError,
+  PeerLostError,
+  ShapeError,
+  StaleGenerationError,
+} from "./errors.ts";
 
 test.each([
   new DataError("sound.npy is missing", { path: "sound.npy" }),
@@ -9,6 +17,7 @@ test.each([
   new PeerLostError(2, 4999.6),
   new StaleGenerationError("7-ab", "8-cd"),
   new StaleGenerationError("7-ab", null),
+  new DivergenceError("rank 1", { step: 3 }),
 ])("$name keeps class, code, message and details through a structured clone", (error) => {
   const back = decodeError(structuredClone(encodeError(error)));
   expect(back).toBeInstanceOf(error.constructor);

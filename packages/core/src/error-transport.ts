@@ -4,6 +4,7 @@ import {
   CheckpointError,
   ConfigError,
   DataError,
+  DivergenceError,
   EnvironmentError,
   GmcError,
   NonFiniteError,
@@ -30,6 +31,7 @@ const CLASSES = {
   ERR_CHECKPOINT: CheckpointError,
   ERR_CANCELLED: CancelledError,
   ERR_ENVIRONMENT: EnvironmentError,
+  ERR_DIVERGENCE: DivergenceError,
 } as const;
 
 /** The error as plain data; anything that is not ours keeps its own `code` (`ENOENT`) or gets `ERR_UNKNOWN`. */

@@ -92,3 +92,8 @@ export class StaleGenerationError extends GmcError {
     );
   }
 }
+
+/** Workers of a run have different weights after the same steps: one of them computes other bits. The run must not go on. */
+export class DivergenceError extends GmcError {
+  readonly code = "ERR_DIVERGENCE";
+}

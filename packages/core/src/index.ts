@@ -19,6 +19,7 @@ export {
   CheckpointError,
   ConfigError,
   DataError,
+  DivergenceError,
   EnvironmentError,
   GmcError,
   NonFiniteError,
@@ -52,3 +53,4 @@ export { partRanges, tensorLayout, tensorViews } from "./tensor-layout.ts";
 export type { TrainProgress, TrainState } from "./train-state.ts";
 export { initialTrainState, weightsSha256 } from "./train-state.ts";
 export { addInto, treeSplit, treeSum, treeSumScalars } from "./tree-sum.ts";
+export { Wake } from "./wake.ts";

@@ -13,7 +13,7 @@ export interface AssemblyPlan {
   readonly inputs: readonly StoredInput[];
 }
 
-/** A whole global batch, before it is cut into shards. */
+/** A batch, or the part of one that a worker owns, before it is cut into shards. */
 export interface AssembledBatch {
   readonly step: number;
   readonly epoch: number;

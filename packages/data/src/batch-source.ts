@@ -6,8 +6,13 @@ export interface GlobalBatch {
   readonly step: number;
   /** From 0. */
   readonly epoch: number;
-  /** V shards of equal size in order; each holds the modalities and targets by input name, [rows, …]. */
+  /**
+   * Shards of equal size: all V in order, or the ones a worker owns in the order it named them. Each holds the modalities
+   * and targets by input name, [rows, …].
+   */
   readonly shards: readonly Inputs[];
+  /** V, of all workers. */
+  readonly total: number;
 }
 
 /** Batches of a run in their order: a pure function of (data, options, step). */
@@ -25,9 +30,9 @@ export interface BatchSource {
 }
 
 /**
- * The V shards of a whole batch, as views: shard v holds the v-th of V equal parts of the rows.
+ * Shards as views into their rows one after another: the v-th of so many equal parts.
  *
- * @param values  [B, …] by input name
+ * @param values  [shards · rows, …] by input name
  */
 export function cutShards(values: Inputs, shards: number): readonly Inputs[] {
   return Array.from({ length: shards }, (_, shard) => {

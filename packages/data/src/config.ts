@@ -3,7 +3,12 @@ import { z } from "zod";
 /** The `data` section of a run's configuration. */
 export const DataConfig = z
   .strictObject({
-    path: z.string().min(1).describe("Folder of the data set, as `gmc data` makes it."),
+    path: z
+      .string()
+      .min(1)
+      .describe(
+        "Folder of the data set, as `gmc data` makes it, or the http:// URL of one that `gmc data serve` serves.",
+      ),
     trainSplit: z.string().default("train").describe("Split to train on."),
     testSplit: z.string().default("test").describe("Split to evaluate on."),
     threads: z

@@ -1,11 +1,12 @@
-import { appendFile, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, readFile, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DataError } from "@gmc/core";
+import { setTimeout as wait } from "node:timers/promises";
+import { CancelledError, DataError } from "@gmc/core";
 import { expect, test } from "vitest";
 import { openDataset } from "./dataset.ts";
 import { manifestSha256, parseManifest } from "./manifest.ts";
 import { imageOf, labelOf, levelOf, penOf, temporaryFolder, writeTinyDataset } from "./tiny-dataset.testing.ts";
-import { verifyDataset } from "./verify.ts";
+import { type VerifyProgress, verifyDataset } from "./verify.ts";
 
 test("samples come back in the order asked for, as values with scale and offset", async () => {
   const dataset = await openDataset(await writeTinyDataset());
@@ -82,18 +83,38 @@ test("a missing, a shortened and a swapped file are each named when the set is o
   await expect(openDataset(folder)).rejects.toThrow(/pen\.npy is missing/);
 });
 
-test("verification reads every byte and finds one that changed", async () => {
+test("verification reads every byte once, and finds a file that changed since", async () => {
   const folder = await writeTinyDataset();
+  const cache = await temporaryFolder();
   const progress: number[] = [];
-  const manifest = await verifyDataset(folder, ({ bytesDone, bytesTotal }) => progress.push(bytesDone / bytesTotal));
-  expect(manifest.name).toBe("tiny");
+  const verify = async (fresh = false) => {
+    const dataset = await openDataset(folder);
+    const onProgress = ({ bytesDone, bytesTotal }: VerifyProgress) => progress.push(bytesDone / bytesTotal);
+    return verifyDataset(dataset, undefined, { cache, fresh, onProgress }).finally(() => dataset.close());
+  };
+  const first = await verify();
+  expect(first).toMatchObject({ files: 8, bytesRead: first.bytes });
   expect(progress).toHaveLength(8);
   expect(progress.at(-1)).toBe(1);
+  expect(await verify()).toMatchObject({ bytesRead: first.bytes }); // written just now: may change within a tick
+  await wait(2100);
+  await verify();
+  expect(await verify()).toMatchObject({ files: 8, bytes: first.bytes, bytesRead: 0 });
+  expect(await verify(true)).toMatchObject({ bytesRead: first.bytes });
   const file = join(folder, "test", "image.npy");
+  const { atime, mtime } = await stat(file);
   const content = await readFile(file);
   content[content.length - 1]! ^= 1;
   await writeFile(file, content);
-  await expect(verifyDataset(folder)).rejects.toThrow(/test\/image\.npy has the sha256/);
+  await utimes(file, atime, mtime); // the same size and time of change
+  await expect(verify()).rejects.toThrow(/test\/image\.npy has the sha256/);
+});
+
+test("a verification ends with its signal's reason", async () => {
+  const dataset = await openDataset(await writeTinyDataset());
+  const stop = AbortSignal.abort(new CancelledError("enough"));
+  await expect(verifyDataset(dataset, stop, { cache: await temporaryFolder() })).rejects.toThrow("enough");
+  await dataset.close();
 });
 
 test("a manifest that was edited is refused, whatever was edited", async () => {

@@ -1,8 +1,19 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError, type Shape, sameShape, sizeOf } from "@gmc/core";
-import { openNpy } from "@gmc/storage";
-import { type FileEntry, type Manifest, type ModalityEntry, parseManifest, type SplitEntry } from "./manifest.ts";
+import { exists, openNpy } from "@gmc/storage";
+import {
+  type FileEntry,
+  type Manifest,
+  type ModalityEntry,
+  parseManifest,
+  requireSplit,
+  type SplitEntry,
+} from "./manifest.ts";
+import type { DataAccess } from "./remote/data-access.ts";
+import { isDatasetUrl } from "./remote/dataset-url.ts";
+import { fetchDataset } from "./remote/fetch-dataset.ts";
+import { fetchManifest } from "./remote/fetch-manifest.ts";
 import { BYTES_PER_NUMBER } from "./row-decoder.ts";
 import type { RowFile } from "./row-file.ts";
 import { Split } from "./split.ts";
@@ -15,15 +26,18 @@ export interface Modality {
   readonly shape: Shape;
 }
 
-/** A data set's folder, open for reading by range: memory does not depend on its size. */
+/** A data set, open for reading by range: memory does not depend on its size. */
 export class Dataset {
-  /** The folder, as given. */
+  /** The folder or URL, as given. */
   readonly path: string;
+  /** Where the files are on this machine; of a data set by URL a folder in the cache. */
+  readonly folder: string;
   readonly manifest: Manifest;
   readonly #splits: ReadonlyMap<string, Split>;
 
-  constructor(path: string, manifest: Manifest, splits: ReadonlyMap<string, Split>) {
+  constructor(path: string, folder: string, manifest: Manifest, splits: ReadonlyMap<string, Split>) {
     this.path = path;
+    this.folder = folder;
     this.manifest = manifest;
     this.#splits = splits;
   }
@@ -51,8 +65,12 @@ export class Dataset {
   split(name: string): Split {
     const split = this.#splits.get(name);
     if (split) return split;
-    const known = this.splitNames.map((known) => `"${known}"`).join(", ");
-    throw new DataError(`${this.path} has no split "${name}"; it has ${known}.`, { path: this.path, split: name });
+    requireSplit(this.path, this.manifest, name);
+    const opened = this.splitNames.map((known) => `"${known}"`).join(", ");
+    throw new DataError(`${this.path} was opened for ${opened} only, not for split "${name}".`, {
+      path: this.path,
+      split: name,
+    });
   }
 
   /** Closes the files; reading afterwards is an error. */
@@ -62,34 +80,52 @@ export class Dataset {
 }
 
 /**
- * Opens a data set's folder: reads the manifest and compares every file's size, type and shape with it (not its
- * sum: `verifyDataset` does).
+ * Opens a data set by its folder or http(s) URL: reads the manifest and compares every file's size, type and shape with
+ * it. A folder's sums are left to `verifyDataset`; of a URL, the files that the cache lacks are fetched first, and each
+ * file's sum is checked before it is used.
  *
- * @throws {DataError} when it is no data set, or a file is missing or not as the manifest says
+ * @param path    a folder, or the URL that `gmc data serve` prints
+ * @param access  what fetching needs; of a folder nothing but `splits`, the splits to open
+ * @throws {DataError} when it is no data set, cannot be reached, or a file is missing or not as the manifest says
+ * @throws {CancelledError} when the signal fires while files are fetched
  */
-export async function openDataset(path: string): Promise<Dataset> {
-  const manifest = await readManifest(path);
+export async function openDataset(path: string, access: DataAccess = {}): Promise<Dataset> {
+  const { manifest, folder } = isDatasetUrl(path)
+    ? await fetchDataset(path, access)
+    : { manifest: await readManifest(path), folder: path };
   const splits = new Map<string, Split>();
-  for (const [name, entry] of Object.entries(manifest.splits)) {
-    splits.set(name, await openSplit(path, name, entry, manifest));
+  for (const name of access.splits ?? Object.keys(manifest.splits)) {
+    splits.set(name, await openSplit(path, folder, name, requireSplit(path, manifest, name), manifest));
   }
-  return new Dataset(path, manifest, splits);
+  return new Dataset(path, folder, manifest, splits);
 }
 
-/** The manifest of the data set in this folder. @throws {DataError} when there is none, or it is damaged */
-export async function readManifest(folder: string): Promise<Manifest> {
-  const path = join(folder, "manifest.json");
-  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+/** The manifest of the data set in a folder or at a URL. @throws {DataError} when there is none, or it is damaged */
+export async function readManifest(path: string, access: DataAccess = {}): Promise<Manifest> {
+  if (isDatasetUrl(path)) return fetchManifest(path, access);
+  const file = manifestPath(path);
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
     throw new DataError(
-      `${folder} is not a data set: it has no readable manifest.json. Make one with \`gmc data synth\`, \`build\` or \`import\`.`,
-      { path },
+      `${path} is not a data set: it has no readable manifest.json. Make one with \`gmc data synth\`, \`build\` or \`import\`.`,
+      { path: file },
       { cause },
     );
   });
-  return parseManifest(text, path);
+  return parseManifest(text, file);
 }
 
-async function openSplit(folder: string, name: string, entry: SplitEntry, manifest: Manifest): Promise<Split> {
+/** True for a folder with a manifest, and for every URL: whether that is a data set shows when it is read. */
+export const datasetExists = async (path: string): Promise<boolean> => isDatasetUrl(path) || exists(manifestPath(path));
+
+const manifestPath = (folder: string): string => join(folder, "manifest.json");
+
+async function openSplit(
+  path: string,
+  folder: string,
+  name: string,
+  entry: SplitEntry,
+  manifest: Manifest,
+): Promise<Split> {
   const files = new Map<string, RowFile>();
   for (const modality of manifest.modalities) {
     const file = entry.files[modality.name];
@@ -100,7 +136,7 @@ async function openSplit(folder: string, name: string, entry: SplitEntry, manife
   const labels = entry.labels ? await describeFile(folder, entry.labels, entry.samples, stored) : undefined;
   return new Split({
     name,
-    dataset: folder,
+    dataset: path,
     samples: entry.samples,
     modalities: manifest.modalities,
     files,

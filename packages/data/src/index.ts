@@ -8,7 +8,7 @@ export type { BuildMhdOptions } from "./builders/mhd.ts";
 export { buildMhd } from "./builders/mhd.ts";
 export { DataConfig } from "./config.ts";
 export type { Dataset, Modality } from "./dataset.ts";
-export { openDataset, readManifest } from "./dataset.ts";
+export { datasetExists, openDataset, readManifest } from "./dataset.ts";
 export type {
   DatasetWriter,
   DatasetWriterOptions,
@@ -53,6 +53,10 @@ export type { PenSample } from "./readers/unipen.ts";
 export { readUnipen } from "./readers/unipen.ts";
 export type { Recording } from "./readers/wav.ts";
 export { readWav } from "./readers/wav.ts";
+export type { DataAccess, FetchProgress } from "./remote/data-access.ts";
+export { absoluteDataPath, isDatasetUrl } from "./remote/dataset-url.ts";
+export type { DatasetServer, ServeDatasetOptions } from "./remote/serve-dataset.ts";
+export { serveDataset } from "./remote/serve-dataset.ts";
 export type { BatchOptions } from "./sampler.ts";
 export { epochOrder, holdOut } from "./sampler.ts";
 export type { ContactSheetOptions } from "./sheet/contact-sheet.ts";
@@ -62,5 +66,5 @@ export type { SynthesiseOptions } from "./synth/synthesise-digits.ts";
 export { synthesiseDigits } from "./synth/synthesise-digits.ts";
 export type { TrainBatches, TrainBatchesOptions } from "./train-batches.ts";
 export { trainBatches } from "./train-batches.ts";
-export type { VerifyProgress } from "./verify.ts";
+export type { Verification, VerifyOptions, VerifyProgress } from "./verify.ts";
 export { verifyDataset } from "./verify.ts";

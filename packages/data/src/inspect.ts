@@ -1,5 +1,6 @@
 import { openDataset } from "./dataset.ts";
 import type { Manifest, ModalityStatistics } from "./manifest.ts";
+import type { DataAccess } from "./remote/data-access.ts";
 
 /** What `gmc data inspect` tells of a data set. JSON-safe. */
 export interface DatasetSummary {
@@ -25,12 +26,12 @@ export interface DatasetSummary {
 }
 
 /**
- * Summary of the data set in a folder.
+ * Summary of the data set in a folder or at a URL.
  *
  * @throws {DataError} when it is no data set, or its files are not as the manifest says
  */
-export async function inspectDataset(path: string): Promise<DatasetSummary> {
-  const dataset = await openDataset(path);
+export async function inspectDataset(path: string, access: DataAccess = {}): Promise<DatasetSummary> {
+  const dataset = await openDataset(path, access);
   try {
     const { name, sha256, source, modalities } = dataset.manifest;
     const splits = Object.entries(dataset.manifest.splits).map(([split, { samples, files, labels }]) => ({

@@ -82,6 +82,20 @@ export type FileEntry = z.infer<typeof StoredFile>;
 export type SplitEntry = z.infer<typeof StoredSplit>;
 export type ModalityStatistics = z.infer<typeof Statistics>;
 
+/** One split's entry. @throws {DataError} that names the splits there are; `path` is the data set's name in it */
+export function requireSplit(path: string, { splits }: Manifest, name: string): SplitEntry {
+  const entry = splits[name];
+  if (entry) return entry;
+  const known = Object.keys(splits).map((known) => `"${known}"`);
+  throw new DataError(`${path} has no split "${name}"; it has ${known.join(", ")}.`, { path, split: name });
+}
+
+/** All files of a data set, or of some of its splits, in the order of the manifest. */
+export const filesOf = ({ splits }: Manifest, names: readonly string[] = Object.keys(splits)): FileEntry[] =>
+  Object.entries(splits)
+    .filter(([name]) => names.includes(name))
+    .flatMap(([, { files, labels }]) => [...Object.values(files), ...(labels ? [labels] : [])]);
+
 /** Sha256 (hex) of a manifest's content without its own `sha256`: of JSON with sorted keys and no white space. */
 export function manifestSha256(content: Omit<Manifest, "sha256"> & { readonly sha256?: string }): string {
   const { sha256: _, ...rest } = content;

@@ -42,7 +42,7 @@ export function memoryBatches(options: MemoryBatchesOptions): BatchSource & { cl
       if (signal?.aborted || closed.signal.aborted) throw new CancelledError("Reading batches was cancelled.");
       const { epoch, rows } = sampler.at(step);
       const values = Object.fromEntries(inputs.map(({ name, gather }) => [name, gather(rows)]));
-      yield { step, epoch, shards: cutShards(values, plan.shards) };
+      yield { step, epoch, shards: cutShards(values, plan.own?.length ?? plan.shards), total: plan.shards };
     }
   }
 

@@ -42,6 +42,8 @@ export interface BatchPlan {
   /** Rows of every epoch's last batch; B where it is full or dropped. */
   readonly lastRows: number;
   readonly stepsPerEpoch: number;
+  /** Shards whose rows are wanted, in this order; absent: all. */
+  readonly own?: readonly number[];
 }
 
 /** What a caller decides about batches. */
@@ -53,10 +55,26 @@ export interface BatchOptions {
   readonly seed: number;
   /** What becomes of the samples that do not fill a batch. `keep` needs V to divide them, with two rows or more a shard. */
   readonly lastBatch: "drop" | "keep";
+  /** Shards of this worker: a batch holds them alone, in this order. Absent: all. */
+  readonly own?: readonly number[];
 }
 
 /** The plan, or why there is none. @throws {ConfigError} that names the numbers that do not fit */
-export function planBatches(samples: number, { batchSize, shards, seed, lastBatch }: BatchOptions): BatchPlan {
+export function planBatches(samples: number, options: BatchOptions): BatchPlan {
+  const { shards, own } = options;
+  const plan = planWhole(samples, options);
+  if (own === undefined) return plan;
+  if (
+    own.length === 0 ||
+    new Set(own).size < own.length ||
+    !own.every((shard) => Number.isInteger(shard) && shard >= 0 && shard < shards)
+  ) {
+    throw new RangeError(`A worker's shards are some of 0 to ${shards - 1}, each once; received [${own}].`);
+  }
+  return { ...plan, own };
+}
+
+function planWhole(samples: number, { batchSize, shards, seed, lastBatch }: BatchOptions): BatchPlan {
   if (!Number.isSafeInteger(batchSize) || batchSize < 1)
     throw refuse("batchSize", `batchSize ${batchSize} is not 1 or more.`);
   if (!Number.isSafeInteger(shards) || shards < 1) throw refuse("shards", `shards ${shards} is not 1 or more.`);
@@ -93,7 +111,7 @@ const refuse = (field: string, message: string): ConfigError => new ConfigError(
 export interface StepRows {
   readonly step: number;
   readonly epoch: number;
-  /** Rows of the whole batch; shard v holds the v-th of V equal parts. */
+  /** Rows of the shards that are wanted, one shard after another; shard v holds the v-th of V equal parts of the batch's. */
   readonly rows: Uint32Array;
 }
 
@@ -117,7 +135,17 @@ export class StepSampler {
     const within = step - epoch * stepsPerEpoch;
     const order = this.#orderOf(epoch);
     const count = within === stepsPerEpoch - 1 ? lastRows : batchSize;
-    return { step, epoch, rows: order.subarray(within * batchSize, within * batchSize + count) };
+    const whole = order.subarray(within * batchSize, within * batchSize + count);
+    return { step, epoch, rows: this.#ownOf(whole) };
+  }
+
+  #ownOf(whole: Uint32Array): Uint32Array {
+    const { own, shards } = this.#plan;
+    if (!own) return whole;
+    const rows = whole.length / shards;
+    const picked = new Uint32Array(own.length * rows);
+    for (const [i, shard] of own.entries()) picked.set(whole.subarray(shard * rows, (shard + 1) * rows), i * rows);
+    return picked;
   }
 
   #orderOf(epoch: number): Uint32Array {

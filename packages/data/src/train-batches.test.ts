@@ -76,6 +76,32 @@ test("the shards of any V put together are the same batch", async () => {
   expect(await whole(2)).toEqual(await whole(1));
 });
 
+test.each([[[0]], [[3, 1]], [[2, 0, 1]]])("a worker that owns shards %j gets them alone, in its order", async (own) => {
+  const dataset = await openTiny({ train: 52 });
+  const whole = { ...optionsFor(dataset), shards: 4, inputs: tinyInputs(2), lastBatch: "drop" } as const;
+  const all = await take(trainBatches(whole), 3, 5);
+  const part = await take(trainBatches({ ...whole, own }), 3, 5);
+  for (const [i, { shards, total, ...batch }] of part.entries()) {
+    expect(total).toBe(4);
+    expect(batch).toMatchObject({ step: all[i]!.step, epoch: all[i]!.epoch });
+    expect(shards).toEqual(own.map((shard) => all[i]!.shards[shard]));
+  }
+  const { pen, image } = await dataset.split("train").read({ start: 0, end: 52 }, ["pen", "image"]);
+  const inputs = tinyInputs(2).filter(({ name }) => name === "pen" || name === "image");
+  const memory = memoryBatches({ ...whole, own, inputs, samples: 52, values: { pen: pen!, image: image! } });
+  const filed = await take(trainBatches({ ...whole, own, inputs }), 0, 1);
+  for await (const batch of memory.batches(0)) {
+    expect(batch).toEqual(filed[0]);
+    break;
+  }
+});
+
+test("shards that a worker cannot own are refused", async () => {
+  const dataset = await openTiny();
+  for (const own of [[], [2], [0, 0], [0.5]])
+    expect(() => trainBatches({ ...optionsFor(dataset), own })).toThrow("some of 0 to 1, each once");
+});
+
 test("a kept last batch is smaller, and its shards equal", async () => {
   const dataset = await openTiny({ train: 52 });
   const source = trainBatches({ ...optionsFor(dataset), lastBatch: "keep" });

@@ -42,6 +42,7 @@ export class TrainBatches implements BatchSource {
   async *batches(fromStep: number, signal?: AbortSignal): AsyncGenerator<GlobalBatch, void, void> {
     const stop = signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal;
     if (stop.aborted) throw cancelled();
+    const { shards: total, own } = this.#plan.batches;
     const runner = openRunner(this.#plan, this.#threads);
     this.#runners.add(runner);
     const onStop = () => void runner.close(); // rejects the batch that is being waited for
@@ -49,7 +50,7 @@ export class TrainBatches implements BatchSource {
     try {
       for await (const { step, epoch, values } of inOrder(runner, fromStep, this.#prefetch)) {
         if (stop.aborted) throw cancelled();
-        yield { step, epoch, shards: cutShards(values, this.#plan.batches.shards) };
+        yield { step, epoch, shards: cutShards(values, own?.length ?? total), total };
         if (stop.aborted) throw cancelled();
       }
     } catch (error) {

@@ -1,6 +1,6 @@
 import type { ComputeDevice, Logger } from "@gmc/core";
 import { EnvironmentError } from "@gmc/core";
-import type { EngineConfig } from "./config.ts";
+import type { OnnxDevice } from "./config.ts";
 import { openDevice } from "./runners/device-runner.ts";
 import { adapterText, DeviceError, searchDevice } from "./runners/device-search.ts";
 import type { DeviceKind } from "./runners/provider.ts";
@@ -28,7 +28,7 @@ export const findDevices = async (): Promise<readonly DeviceFinding[]> => [
  * The device that `wanted` stands for; `auto` is cuda, else webgpu on a real card, else the CPU. Anything but plain `cpu`
  * is logged. Whether a device that was asked for by name works shows when it is opened.
  */
-export async function chooseDevice(wanted: EngineConfig["device"], logger: Logger): Promise<ComputeDevice> {
+export async function chooseDevice(wanted: OnnxDevice, logger: Logger): Promise<ComputeDevice> {
   if (wanted === "cpu") return { kind: "cpu" };
   const device = wanted === "auto" ? await automaticDevice() : await describe(wanted);
   logger.info("engine.device", { wanted, ...device });

@@ -1,4 +1,4 @@
-export { EngineConfig, replicasFor } from "./config.ts";
+export { EngineConfig, engineBits, replicasFor, useEngineDefaults } from "./config.ts";
 export type { DeviceFinding } from "./devices.ts";
 export { findDevices } from "./devices.ts";
 export type { TrainingFootprint } from "./footprint.ts";
@@ -8,3 +8,7 @@ export { contrastiveLoss } from "./kernels/contrastive-loss.ts";
 export type { AdamPowers, FlatMemory } from "./kernels/flat-memory.ts";
 export { openFlatMemory } from "./kernels/flat-memory.ts";
 export { openReplica } from "./replica.ts";
+export type { BindingPackage, BindingPlace } from "./tensorflow/find-binding.ts";
+export { BINDING_PACKAGES, findBinding } from "./tensorflow/find-binding.ts";
+export type { TensorflowFinding } from "./tensorflow/find-tensorflow.ts";
+export { findTensorflow } from "./tensorflow/find-tensorflow.ts";

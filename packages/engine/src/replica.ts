@@ -10,21 +10,25 @@ import type {
   Present,
   Replica,
   ThreadedLoss,
-  TrainProgress,
   TrainState,
   UpdateRule,
 } from "@gmc/core";
-import { NonFiniteError, silentLogger, tensorLayout } from "@gmc/core";
+import { silentLogger, tensorLayout } from "@gmc/core";
+import { CallsUnderWay } from "./calls-under-way.ts";
 import type { EngineConfig } from "./config.ts";
+import { isOnnxDevice, isTensorflowDevice } from "./config.ts";
 import { DeviceState } from "./device-state.ts";
 import { chooseDevice } from "./devices.ts";
 import { EncodingGraph } from "./encoding-graph.ts";
+import type { AdamStep } from "./flat-state.ts";
+import { FlatState } from "./flat-state.ts";
 import type { FlatMemory } from "./kernels/flat-memory.ts";
 import { openFlatMemory } from "./kernels/flat-memory.ts";
 import { LossThreads } from "./kernels/loss-threads.ts";
 import { openRunner } from "./runners/open-runner.ts";
 import type { Place, Runner } from "./runners/runner.ts";
 import { stateBlocks } from "./state-blocks.ts";
+import { openTensorflowReplica } from "./tensorflow/replica.ts";
 import { TrainingGraph } from "./training-graph.ts";
 
 /**
@@ -34,8 +38,13 @@ import { TrainingGraph } from "./training-graph.ts";
  * @throws {EnvironmentError} when the native library cannot be loaded, or the device is not to be had
  */
 export async function openReplica(model: Model, config: EngineConfig, logger: Logger = silentLogger): Promise<Replica> {
+  const { kind, device: wanted, threads } = config;
+  if (kind === "tensorflow" && isTensorflowDevice(wanted)) {
+    return openTensorflowReplica(model, { device: wanted, threads }, logger);
+  }
+  if (!isOnnxDevice(wanted)) throw new RangeError(`openReplica: ${kind} has no device ${wanted}.`); // the schema refuses it
   const replicas = config.replicas === "auto" ? 1 : config.replicas;
-  const device = await chooseDevice(config.device, logger);
+  const device = await chooseDevice(wanted, logger);
   const runner = await openRunner(config.runner, { threads: config.threads, replicas, device: device.kind }, logger);
   try {
     const memory = openFlatMemory(tensorLayout(model.parameters).length, { spare: SPARE_GRADIENTS });
@@ -66,17 +75,13 @@ class OnnxReplica implements Replica {
   readonly #logger: Logger;
   readonly #memory: FlatMemory;
   readonly #onDevice: DeviceState | undefined;
-  readonly #buffers: Float32Array;
-  readonly #state: ReadonlyMap<string, Place>;
+  readonly #state: FlatState;
+  /** What every program may read, by its name there. */
+  readonly #places: ReadonlyMap<string, Place>;
   readonly #training = new Map<number, Promise<TrainingGraph>>();
   readonly #encoding = new Map<string, Promise<EncodingGraph>>();
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #calls = new CallsUnderWay();
   readonly #lossThreads: LossThreads | undefined;
-  #step = 0;
-  #beta1Power = 1;
-  #beta2Power = 1;
-  #progress: TrainProgress = { epochLossSum: 0, epochLosses: [], best: null };
-  #closing: Promise<void> | undefined;
 
   constructor(model: Model, { device, runner, memory, onDevice }: Parts, logger: Logger) {
     this.device = device;
@@ -86,9 +91,10 @@ class OnnxReplica implements Replica {
     this.#logger = logger;
     this.#memory = memory;
     this.#onDevice = onDevice;
-    this.#buffers = new Float32Array(tensorLayout(model.buffers).length);
-    this.#state = new Map<string, Place>([
-      ...stateBlocks(model, memory.parameters, this.#buffers),
+    const adam: AdamStep | undefined = onDevice && ((...step) => onDevice.adamStep(...step));
+    this.#state = new FlatState(memory, tensorLayout(model.buffers).length, adam);
+    this.#places = new Map<string, Place>([
+      ...stateBlocks(model, memory.parameters, this.#state.buffers),
       ...(onDevice?.parameters ?? []),
     ]);
   }
@@ -110,80 +116,52 @@ class OnnxReplica implements Replica {
   }
 
   async compile(rows: number): Promise<CompiledModel> {
-    this.#checkOpen("compile");
+    this.#calls.checkOpen("compile");
     checkRows("compile", rows);
     const graph = await remember(this.#training, rows, () => this.#openTraining(rows));
     return {
       rows,
-      forward: (shard, inputs) => this.#track("forward", () => graph.forward(shard, inputs)),
+      forward: (shard, inputs) => this.#calls.track("forward", () => graph.forward(shard, inputs)),
       backward: (shard, cotangent, gradient, onPart) =>
-        this.#track("backward", () => graph.backward(shard, cotangent, gradient, onPart)),
+        this.#calls.track("backward", () => graph.backward(shard, cotangent, gradient, onPart)),
     };
   }
 
   async encoder(rows: number, present: Present): Promise<Encoder> {
-    this.#checkOpen("encoder");
+    this.#calls.checkOpen("encoder");
     checkRows("encoder", rows);
     const key = JSON.stringify([rows, ...present]);
     const graph = await remember(this.#encoding, key, () => this.#openEncoding(rows, present));
-    return { rows, encode: (inputs) => this.#track("encode", () => graph.encode(inputs)) };
+    return { rows, encode: (inputs) => this.#calls.track("encode", () => graph.encode(inputs)) };
   }
 
   async write(state: TrainState): Promise<void> {
-    this.#checkOpen("write");
-    const memory = this.#memory;
-    setAll("write: parameters", memory.parameters, state.parameters);
-    setAll("write: firstMoment", memory.firstMoment, state.firstMoment);
-    setAll("write: secondMoment", memory.secondMoment, state.secondMoment);
-    setAll("write: buffers", this.#buffers, state.buffers);
-    this.#step = state.step;
-    this.#beta1Power = state.beta1Power;
-    this.#beta2Power = state.beta2Power;
-    this.#progress = state.progress;
+    this.#calls.checkOpen("write");
+    this.#state.write(state);
     await this.#onDevice?.load();
   }
 
   async read(): Promise<TrainState> {
-    this.#checkOpen("read");
+    this.#calls.checkOpen("read");
     await this.#onDevice?.store();
-    const { parameters, firstMoment, secondMoment } = this.#memory;
-    return {
-      step: this.#step,
-      parameters: Float32Array.from(parameters),
-      firstMoment: Float32Array.from(firstMoment),
-      secondMoment: Float32Array.from(secondMoment),
-      buffers: this.#buffers.slice(),
-      beta1Power: this.#beta1Power,
-      beta2Power: this.#beta2Power,
-      progress: this.#progress,
-    };
+    return this.#state.read();
   }
 
-  async update(gradient: Float32Array, rule: UpdateRule, buffers: Float32Array): Promise<{ gradientNorm: number }> {
-    this.#checkOpen("update");
-    checkLength("update: buffers", this.#buffers, buffers);
-    setAll("update: gradient", this.#memory.gradient, gradient);
-    const gradientNorm = this.#memory.gradientNorm();
-    if (!Number.isFinite(gradientNorm)) throw refuseGradient(this.#step + 1, gradientNorm);
-    const clipped = rule.maxNorm !== undefined && gradientNorm > rule.maxNorm;
-    const scale = clipped ? (rule.maxNorm ?? 1) / gradientNorm : 1;
-    const powers = { beta1Power: this.#beta1Power * rule.beta1, beta2Power: this.#beta2Power * rule.beta2 };
-    if (this.#onDevice) await this.#onDevice.adamStep(rule, powers, scale);
-    else this.#memory.adamStep(rule, powers, scale);
-    this.#buffers.set(buffers);
-    this.#beta1Power = powers.beta1Power;
-    this.#beta2Power = powers.beta2Power;
-    this.#step++;
-    return { gradientNorm };
+  async update(
+    gradient: Float32Array,
+    rule: UpdateRule,
+    buffers: Float32Array,
+    commit?: () => Promise<void>,
+  ): Promise<{ gradientNorm: number }> {
+    this.#calls.checkOpen("update");
+    return this.#state.update(gradient, rule, buffers, commit);
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#release();
-    return this.#closing;
+    return this.#calls.close(() => this.#release());
   }
 
   async #release(): Promise<void> {
-    await Promise.allSettled(this.#running);
     await this.#lossThreads?.close();
     const graphs = await Promise.allSettled([...this.#training.values(), ...this.#encoding.values()]);
     for (const graph of graphs) if (graph.status === "fulfilled") await graph.value.release();
@@ -194,7 +172,7 @@ class OnnxReplica implements Replica {
 
   async #openTraining(rows: number): Promise<TrainingGraph> {
     const started = performance.now();
-    const graph = await TrainingGraph.open(this.#model, rows, this.#runner, this.#state);
+    const graph = await TrainingGraph.open(this.#model, rows, this.#runner, this.#places);
     const { forward, backward } = graph.program;
     this.#logger.info("engine.compiled", {
       rows,
@@ -209,35 +187,12 @@ class OnnxReplica implements Replica {
 
   async #openEncoding(rows: number, present: Present): Promise<EncodingGraph> {
     const started = performance.now();
-    const graph = await EncodingGraph.open(this.#model, rows, present, this.#runner, this.#state);
+    const graph = await EncodingGraph.open(this.#model, rows, present, this.#runner, this.#places);
     const ms = Math.round(performance.now() - started);
     this.#logger.info("engine.compiled", { rows, present, runner: this.#runner.name, ms });
     return graph;
   }
-
-  /** Runs `work`; `close` waits for it. */
-  async #track<T>(what: string, work: () => Promise<T>): Promise<T> {
-    this.#checkOpen(what);
-    const running = work();
-    this.#running.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#running.delete(running);
-    }
-  }
-
-  #checkOpen(what: string): void {
-    if (this.#closing) throw new TypeError(`Replica: ${what} was called after close().`);
-  }
 }
-
-const refuseGradient = (step: number, gradientNorm: number): NonFiniteError =>
-  new NonFiniteError(`Step ${step}: the gradient's norm is ${gradientNorm}; the step was not committed.`, {
-    step,
-    what: "gradient",
-    value: String(gradientNorm),
-  });
 
 /** The value for `key`, made once; a failure is not remembered. */
 function remember<K, V>(cache: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
@@ -252,15 +207,4 @@ function remember<K, V>(cache: Map<K, Promise<V>>, key: K, make: () => Promise<V
 function checkRows(what: string, rows: number): void {
   if (!Number.isSafeInteger(rows) || rows < 1)
     throw new RangeError(`${what}: rows is a number from 1, received ${rows}.`);
-}
-
-function setAll(what: string, target: Float32Array, source: Float32Array): void {
-  checkLength(what, target, source);
-  if (source !== target) target.set(source);
-}
-
-function checkLength(what: string, expected: Float32Array, received: Float32Array): void {
-  if (received.length !== expected.length) {
-    throw new TypeError(`${what}: expected ${expected.length} elements, received ${received.length}.`);
-  }
 }

@@ -1,3 +1,5 @@
+import type { Pipeline, PipelineTask } from "./runners/runner.ts";
+
 /** A step of a run. */
 export interface Task {
   /** Numbers of the tasks that come before it; smaller than its own. */
@@ -58,4 +60,10 @@ function ancestors(tasks: readonly Pick<Task, "after">[], number: number): Reado
     open.push(...(tasks[next]?.after ?? []));
   }
   return found;
+}
+
+/** A pipeline whose programs are started from the event loop; their ends are told by number. */
+export function pipelineOf(tasks: readonly PipelineTask[], atOnce: number): Pipeline {
+  const steps = tasks.map(({ binding, after }): Task => ({ after, run: () => binding.run() }));
+  return { run: (onDone) => runTasks(steps, atOnce, onDone), release: () => {} };
 }

@@ -2,10 +2,8 @@ import type { Cotangent, Inputs, Model, Range, ShardForward } from "@gmc/core";
 import { sizeOf, tensorLayout } from "@gmc/core";
 import { allocateInputs, copyInputs } from "./input-blocks.ts";
 import type { TrainingProgram } from "./model-graph.ts";
-import type { Task } from "./run-tasks.ts";
-import { runTasks } from "./run-tasks.ts";
 import { allocateBlock } from "./runners/blocks.ts";
-import type { Binding, Block, Place, Session } from "./runners/runner.ts";
+import type { Binding, Block, Pipeline, Place, Runner, Session } from "./runners/runner.ts";
 import { flatBlocks } from "./state-blocks.ts";
 import { isGradient, tensorNames } from "./tensor-names.ts";
 import type { PieceProgram } from "./training-cut.ts";
@@ -17,8 +15,7 @@ const BOUND_GRADIENTS = 16;
 export interface TrainingSessions {
   readonly forward: readonly Session[];
   readonly backward: readonly Session[];
-  /** Programs of one shard that run at the same time. */
-  readonly atOnce: number;
+  readonly runner: Pick<Runner, "pipeline">;
 }
 
 /** What a forward gives to its caller, beside the statistics. */
@@ -36,8 +33,8 @@ export class ShardStorage {
   /** All tensors of both programs but the gradients. */
   readonly #places: ReadonlyMap<string, Place>;
   readonly #sessions: TrainingSessions;
-  readonly #forward: readonly Binding[];
-  readonly #gradients = new Map<Float32Array, readonly Binding[]>();
+  readonly #forward: Half;
+  readonly #gradients = new Map<Float32Array, Half>();
   readonly #results: ShardForward;
   readonly #localLoss: Block | undefined;
   #ready = false;
@@ -71,7 +68,7 @@ export class ShardStorage {
       ...(program.hasStatistics ? { batchStatistics: statistics } : {}),
     };
     this.#places = new Map<string, Place>([...state, ...activations, ...this.#blocks]);
-    this.#forward = sessions.forward.map((session) => session.bind(this.#places));
+    this.#forward = new Half(sessions.runner, sessions.forward, program.forward, this.#places);
   }
 
   async forward(inputs: Inputs): Promise<ShardForward> {
@@ -79,7 +76,7 @@ export class ShardStorage {
     try {
       this.#ready = false;
       copyInputs(this.#program.inputs, inputs, this.#blocks);
-      await runTasks(tasksOf(this.#program.forward, this.#forward), this.#sessions.atOnce);
+      await this.#forward.pipeline.run();
       this.#ready = true;
     } finally {
       this.#running = false;
@@ -91,11 +88,7 @@ export class ShardStorage {
    * Uses up the activations: the next backward needs another forward. Computes part after part, and settles when `onPart` has settled
    * for all of them.
    */
-  async backward(
-    cotangent: Cotangent,
-    gradient: Float32Array,
-    onPart: (part: Range) => Promise<void> = async () => {},
-  ): Promise<void> {
+  async backward(cotangent: Cotangent, gradient: Float32Array, onPart?: (part: Range) => Promise<void>): Promise<void> {
     this.#begin("backward");
     try {
       if (!this.#ready) {
@@ -106,17 +99,17 @@ export class ShardStorage {
       this.#setCotangent(cotangent);
       for (const { start, end } of this.#program.zeroGradient) gradient.fill(0, start, end);
       this.#ready = false;
+      const { idleParts, backward } = this.#program;
       const taken: Promise<void>[] = [];
       const give = (part: Range) => {
+        if (!onPart) return;
         taken.push(onPart(part));
         taken.at(-1)?.catch(() => {}); // thrown below; until then nobody waits for it
       };
       try {
-        this.#program.idleParts.forEach(give);
-        const tasks = tasksOf(this.#program.backward, this.#bindingsFor(gradient));
-        await runTasks(tasks, this.#sessions.atOnce, (number) => {
-          this.#program.backward[number]?.ranges.forEach(give);
-        });
+        idleParts.forEach(give);
+        const { pipeline } = this.#backwardInto(gradient);
+        await pipeline.run(onPart && ((number) => backward[number]?.ranges.forEach(give)));
       } finally {
         await Promise.allSettled(taken);
       }
@@ -127,7 +120,7 @@ export class ShardStorage {
   }
 
   release(): void {
-    for (const bindings of [this.#forward, ...this.#gradients.values()]) releaseAll(bindings);
+    for (const half of [this.#forward, ...this.#gradients.values()]) half.release();
     this.#gradients.clear();
   }
 
@@ -149,27 +142,45 @@ export class ShardStorage {
     this.#blocks.get(tensorNames.localWeight)?.fill(localWeight);
   }
 
-  #bindingsFor(gradient: Float32Array): readonly Binding[] {
+  #backwardInto(gradient: Float32Array): Half {
     const known = this.#gradients.get(gradient);
     if (known) return known;
     const blocks = new Map<string, Place>([
       ...this.#places,
       ...flatBlocks(this.#model.parameters, gradient, tensorNames.gradient),
     ]);
-    const bindings = this.#sessions.backward.map((session) => session.bind(blocks));
-    this.#gradients.set(gradient, bindings);
+    const half = new Half(this.#sessions.runner, this.#sessions.backward, this.#program.backward, blocks);
+    this.#gradients.set(gradient, half);
     const [[oldest, unused] = []] = this.#gradients;
     if (this.#gradients.size > BOUND_GRADIENTS && oldest && unused) {
-      releaseAll(unused);
+      unused.release();
       this.#gradients.delete(oldest);
     }
-    return bindings;
+    return half;
   }
 }
 
-const tasksOf = (pieces: readonly PieceProgram[], bindings: readonly Binding[]): Task[] =>
-  bindings.map((binding, i) => ({ after: pieces[i]?.after ?? [], run: () => binding.run() }));
+/** A half's programs on one set of arrays. */
+class Half {
+  readonly pipeline: Pipeline;
+  readonly #bindings: readonly Binding[];
 
-const releaseAll = (bindings: readonly Binding[]): void => {
-  for (const binding of bindings) binding.release();
-};
+  constructor(
+    runner: Pick<Runner, "pipeline">,
+    sessions: readonly Session[],
+    pieces: readonly PieceProgram[],
+    places: ReadonlyMap<string, Place>,
+  ) {
+    const tasks = sessions.map((session, i) => {
+      const { after = [], program } = pieces[i] ?? {};
+      return { binding: session.bind(places), after, work: program?.work ?? 0 };
+    });
+    this.#bindings = tasks.map(({ binding }) => binding);
+    this.pipeline = runner.pipeline(tasks);
+  }
+
+  release(): void {
+    this.pipeline.release();
+    for (const binding of this.#bindings) binding.release();
+  }
+}

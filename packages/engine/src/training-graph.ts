@@ -27,11 +27,13 @@ export class TrainingGraph implements CompiledModel {
     runner: Runner,
     state: ReadonlyMap<string, Place>,
   ): Promise<TrainingGraph> {
-    // Between two programs a run goes back to the event loop, which has no core of its own when shards have them all.
-    const program = traceTraining(model, rows, runner.runsAtOnce === 1);
+    const parts = traceTraining(model, rows);
+    const seamless = [parts.forward, parts.backward].every((half) => workOf(half) >= (runner.seamlessFrom ?? Infinity));
+    // Where a run goes back to the event loop between two programs, that has no core of its own when shards have them all.
+    const program = runner.runsAtOnce === 1 || seamless ? parts : traceTraining(model, rows, false);
     const forward = await openAll(runner, program.forward);
     const backward = await openAll(runner, program.backward);
-    return new TrainingGraph(model, rows, program, state, { forward, backward, atOnce: runner.programsAtOnce });
+    return new TrainingGraph(model, rows, program, state, { forward, backward, runner });
   }
 
   private constructor(
@@ -92,6 +94,8 @@ export class TrainingGraph implements CompiledModel {
     for (const session of [...this.#sessions.forward, ...this.#sessions.backward]) await session.release();
   }
 }
+
+const workOf = (half: readonly PieceProgram[]): number => half.reduce((sum, { program }) => sum + program.work, 0);
 
 async function openAll(runner: Runner, pieces: readonly PieceProgram[]): Promise<Session[]> {
   const lone = runner.runsAtOnce === 1 ? loneTasks(pieces) : new Set<number>();

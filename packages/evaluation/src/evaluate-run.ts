@@ -67,7 +67,7 @@ async function accuracies(options: EvaluateOptions, cases: readonly PresentCase[
     classes: dataset.classes?.length ?? 0,
     config: config.classifier,
     seed,
-    engine: EngineConfig.parse({ ...options.engine, threads: 1, device: "cpu" }), // too small a model for more
+    engine: EngineConfig.parse({ ...options.engine, kind: "onnxruntime", threads: 1, device: "cpu" }), // too small a model for more
     rows: config.rows,
     ...(signal && { signal }),
     ...(logger && { logger }),

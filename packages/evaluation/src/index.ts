@@ -27,6 +27,8 @@ export type { PictureCodes } from "./pictures/picture-points.ts";
 export type { PictureModality, ProjectionOptions } from "./pictures/projection-picture.ts";
 export { projectionPicture } from "./pictures/projection-picture.ts";
 export { fontsMissing, renderPng } from "./pictures/render-png.ts";
+export type { SpreadChart, SpreadPanel, SpreadSeries } from "./pictures/spread-chart.ts";
+export { spreadChart } from "./pictures/spread-chart.ts";
 export type { LossPoint, ReportData, ReportPicture, ReportRun, ReportTraining } from "./report/report-data.ts";
 export { reportPage } from "./report/report-page.ts";
 export type { Ranks, Recall } from "./retrieval.ts";

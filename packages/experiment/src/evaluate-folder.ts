@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { engineBits } from "@gmc/engine";
 import type { EvaluationResult } from "@gmc/evaluation";
 import { evaluateRun, tableMarkdown } from "@gmc/evaluation";
 import { readJson, writeFileAtomic, writeJson } from "@gmc/storage";
@@ -36,7 +37,7 @@ export async function evaluateFolder(options: MeasureOptions): Promise<Evaluated
 export function evaluationOf(measured: MeasuredRun): Promise<EvaluationResult> {
   const { evaluation, seed, data, engine } = measured.run.config;
   const { classifier, subsets, retrieval } = evaluation;
-  const dependsOn = { classifier, subsets, retrieval, seed, trainSplit: data.trainSplit, device: engine.device };
+  const dependsOn = { classifier, subsets, retrieval, seed, trainSplit: data.trainSplit, device: engineBits(engine) };
   const file = { read: async (path: string) => (await readJson(path)) as EvaluationResult, write: writeJson };
   return measured.cache.get<EvaluationResult>(["evaluation", ".json"], dependsOn, file, () => evaluate(measured));
 }

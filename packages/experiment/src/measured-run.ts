@@ -1,10 +1,9 @@
-import { join } from "node:path";
 import type { Model } from "@gmc/core";
 import { weightsSha256 } from "@gmc/core";
-import { readManifest } from "@gmc/data";
+import { datasetExists, readManifest } from "@gmc/data";
+import { engineBits } from "@gmc/engine";
 import type { EncodedSplit } from "@gmc/evaluation";
 import { alignmentSamples, encodeSplit } from "@gmc/evaluation";
-import { exists } from "@gmc/storage";
 import type { Closable } from "./closing.ts";
 import type { LoadedRun } from "./load-run.ts";
 import { ResultCache } from "./result-cache.ts";
@@ -40,7 +39,7 @@ export class MeasuredRun implements Closable {
     this.#state = state;
     this.weightsSha256 = weightsSha256(state.model, state.state);
     const { engine, evaluation, data } = state.run.config;
-    const { device } = engine; // bits are promised for one device
+    const device = engineBits(engine); // bits are promised for one device
     const identity = { weights: this.weightsSha256, data: dataSha256, device, rows: evaluation.rows };
     this.cache = new ResultCache(state.run.folder, { ...identity, testSplit: data.testSplit }, options.fresh);
   }
@@ -52,7 +51,7 @@ export class MeasuredRun implements Closable {
   static async open(options: MeasureOptions): Promise<MeasuredRun> {
     const state = await readTrained(options);
     const path = await dataPath(state.run, options.overrides ?? []);
-    const there = await exists(join(path, "manifest.json"));
+    const there = await datasetExists(path);
     return new MeasuredRun(state, options, there ? (await readManifest(path)).sha256 : state.run.data.sha256);
   }
 

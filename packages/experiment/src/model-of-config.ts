@@ -1,10 +1,8 @@
-import { join } from "node:path";
 import type { Model } from "@gmc/core";
 import { DataError } from "@gmc/core";
-import { readManifest } from "@gmc/data";
+import { datasetExists, readManifest } from "@gmc/data";
 import type { ModalityInfo } from "@gmc/models";
 import { buildModel } from "@gmc/models";
-import { exists } from "@gmc/storage";
 import type { RunConfig } from "./run-config.ts";
 
 /** Modalities of the data set that the preset mhd is for: its size is known before the data is there. */
@@ -21,8 +19,7 @@ const MHD: readonly ModalityInfo[] = [
  * @throws {DataError} when the data set is not there, {ConfigError} when the model does not fit it
  */
 export async function modelOfConfig({ data, model }: RunConfig): Promise<Model> {
-  if (await exists(join(data.path, "manifest.json")))
-    return buildModel(model, (await readManifest(data.path)).modalities);
+  if (await datasetExists(data.path)) return buildModel(model, (await readManifest(data.path)).modalities);
   if (model.preset === "mhd") return buildModel(model, MHD);
   const message = `The model depends on the data set's modalities, and ${data.path} has none yet; make it with gmc data, or give --data.path.`;
   throw new DataError(message, { path: data.path });

@@ -1,11 +1,12 @@
 import { ConfigError } from "@gmc/core";
-import { LineCounter, parseDocument } from "yaml";
+import type { Document } from "yaml";
+import { isCollection, isMap, isNode, LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import type { Locate } from "./config-error.ts";
 import { configError, dotted } from "./config-error.ts";
 import { deepFreeze } from "./deep-freeze.ts";
-import type { Override } from "./overrides.ts";
-import { applyOverrides } from "./overrides.ts";
+import type { NameOverride, Override } from "./overrides.ts";
+import { applyOverrides, flagOf } from "./overrides.ts";
 import { isObject, peel, schemasAt } from "./schema-fields.ts";
 
 /** What a config is read from. */
@@ -15,6 +16,14 @@ export interface ConfigSource {
   /** What messages call it: "examples/demo.yaml". */
   readonly name?: string;
   readonly overrides?: readonly Override[];
+  /** What messages call an override; default: its flag. */
+  readonly nameOverride?: NameOverride;
+}
+
+/** A config's plain value before any schema has seen it, and where the user wrote what. */
+export interface ReadSource {
+  readonly plain: object;
+  readonly locate: Locate;
 }
 
 /**
@@ -28,14 +37,18 @@ export function parseConfig<Schema extends z.ZodType>(
   source: ConfigSource,
 ): Readonly<z.output<Schema>> {
   const { plain, locate } = readSource(source);
-  const overrides = source.overrides ?? [];
-  const value = dropEmpty(schema, applyOverrides(schema, plain, overrides));
+  const { overrides = [], nameOverride = flagOf } = source;
+  const value = dropEmpty(schema, applyOverrides(schema, plain, overrides, nameOverride));
   const parsed = schema.safeParse(value);
   if (parsed.success) return deepFreeze(parsed.data);
-  throw configError(schema, value, parsed.error.issues, (path) => fromFlag(path, overrides) ?? locate(path));
+  throw configError(schema, value, parsed.error.issues, (path) => {
+    const override = overrideOf(path, overrides);
+    return override === undefined ? locate(path) : nameOverride(override);
+  });
 }
 
-function readSource({ content = {}, name = "config" }: ConfigSource): { plain: unknown; locate: Locate } {
+/** Text or object as a plain value. @throws {ConfigError} naming line and column where it is no YAML */
+export function readSource({ content = {}, name = "config" }: Pick<ConfigSource, "content" | "name">): ReadSource {
   if (typeof content !== "string") return { plain: content, locate: () => undefined };
   const lines = new LineCounter();
   const document = parseDocument(content, { lineCounter: lines, prettyErrors: false });
@@ -52,21 +65,29 @@ function readSource({ content = {}, name = "config" }: ConfigSource): { plain: u
   }
   const locate: Locate = (path) => {
     for (let depth = path.length; depth > 0; depth--) {
-      const node = document.getIn(path.slice(0, depth), true);
-      const range = isObject(node) && "range" in node ? (node.range as [number, number, number] | null) : undefined;
-      if (range) return `line ${lines.linePos(range[0]).line} of ${name}`;
+      const start = startOf(document, path.slice(0, depth));
+      if (start !== undefined) return `line ${lines.linePos(start).line} of ${name}`;
     }
     return undefined;
   };
   return { plain, locate };
 }
 
-function fromFlag(path: readonly PropertyKey[], overrides: readonly Override[]): string | undefined {
+/** Where a value stands in the text; a list or a section that has a name: where the name stands. */
+function startOf(document: Document, path: readonly PropertyKey[]): number | undefined {
+  const node = document.getIn(path, true);
+  const parent = document.getIn(path.slice(0, -1), true);
+  const key = isMap(parent) && isCollection(node) ? parent.items.find(({ value }) => value === node)?.key : undefined;
+  return (isNode(key) ? key : isNode(node) ? node : undefined)?.range?.[0];
+}
+
+/** The path of the last override that set what is at `path`, or what it lies in. */
+function overrideOf(path: readonly PropertyKey[], overrides: readonly Override[]): string | undefined {
   const wanted = dotted(path);
-  const flag = overrides.findLast(
+  const last = overrides.findLast(
     ([name]) => wanted === name || wanted.startsWith(`${name}.`) || wanted.startsWith(`${name}[`),
   );
-  return flag && `--${flag[0]}`;
+  return last?.[0];
 }
 
 /** Without the nulls that a schema of ours does not want; what lies below "any value" stays as it is. */

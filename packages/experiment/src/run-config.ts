@@ -1,4 +1,5 @@
 import { dirname, resolve } from "node:path";
+import { ClusterConfig } from "@gmc/collectives";
 import { sha256OfJson } from "@gmc/core";
 import { DataConfig } from "@gmc/data";
 import { EngineConfig } from "@gmc/engine";
@@ -9,7 +10,7 @@ import { checkTrainingConfig, TrainingConfig } from "@gmc/trainer";
 import { stringify } from "yaml";
 import { z } from "zod";
 import { deepFreeze } from "./deep-freeze.ts";
-import type { Override } from "./overrides.ts";
+import type { NameOverride, Override } from "./overrides.ts";
 import { parseConfig } from "./parse-config.ts";
 import type { ConfigField } from "./schema-fields.ts";
 import { configFields } from "./schema-fields.ts";
@@ -27,6 +28,7 @@ export const RunConfig = z
     model: ModelConfig.prefault({}),
     engine: EngineConfig.prefault({}),
     training: TrainingConfig.prefault({}),
+    cluster: ClusterConfig.prefault({}),
     evaluation: EvaluationConfig.prefault({}),
   })
   .readonly();
@@ -38,6 +40,8 @@ export type RunConfigInput = z.input<typeof RunConfig>;
 export interface RunConfigOrigin {
   /** The file it was read from: messages name it, and a module's relative path starts at its folder. */
   readonly file?: string;
+  /** What messages call an override; default: its flag. */
+  readonly nameOverride?: NameOverride;
 }
 
 /**
@@ -50,9 +54,10 @@ export interface RunConfigOrigin {
 export function parseRunConfig(
   content: string | RunConfigInput,
   overrides: readonly Override[] = [],
-  { file }: RunConfigOrigin = {},
+  { file, nameOverride }: RunConfigOrigin = {},
 ): RunConfig {
-  const config = parseConfig(RunConfig, { content, overrides, ...(file === undefined ? {} : { name: file }) });
+  const origin = { ...(file !== undefined && { name: file }), ...(nameOverride && { nameOverride }) };
+  const config = parseConfig(RunConfig, { content, overrides, ...origin });
   checkTrainingConfig(config.training);
   return file === undefined ? config : withAbsoluteModules(config, dirname(file));
 }

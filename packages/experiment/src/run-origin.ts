@@ -1,18 +1,17 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { resolve } from "node:path";
 import type { ComputeDevice } from "@gmc/core";
 import { DataError } from "@gmc/core";
 import type { Dataset } from "@gmc/data";
+import { absoluteDataPath } from "@gmc/data";
 import type { ModalityInfo } from "@gmc/models";
 import type { RunFolder } from "@gmc/storage";
 import { captureEnvironment, readJson, writeJson } from "@gmc/storage";
 import { z } from "zod";
+import { packageVersions } from "./package-versions.ts";
 
 /** What a run's model was built for: enough to build it again where the training data is not at hand. */
 const DataOrigin = z
   .object({
-    /** Absolute, where the data lay at the start. */
+    /** Absolute, or a URL: where the data lay at the start. */
     path: z.string(),
     sha256: z.string(),
     modalities: z
@@ -35,19 +34,34 @@ export function dataOrigin(dataset: Dataset): DataOrigin {
   const modalities = dataset.modalities.map(
     ({ name, kind, shape }): ModalityInfo => ({ name, kind, shape: [...shape] }),
   );
-  return { path: resolve(dataset.path), sha256: dataset.sha256, modalities };
+  return { path: absoluteDataPath(dataset.path), sha256: dataset.sha256, modalities };
 }
 
 /** Writes `environment.json`: machine, versions, what computes, and the data the run is made on. */
 export async function writeOrigin(folder: RunFolder, data: DataOrigin, device: ComputeDevice): Promise<void> {
-  await writeJson(folder.environment, { ...(await captureEnvironment(versions(), sourceFolder())), device, data });
+  await writeJson(folder.environment, {
+    ...(await captureEnvironment(packageVersions(), sourceFolder())),
+    device,
+    data,
+  });
 }
 
 /** What computed a run when it began; undefined where nobody wrote that down. */
 export async function readDevice(folder: RunFolder): Promise<string | undefined> {
-  const parsed = z.object({ device: z.object({ kind: z.string() }) }).safeParse(await readJson(folder.environment));
-  return parsed.data?.device.kind;
+  const parsed = z
+    .object({ device: z.object({ kind: z.string(), library: z.string().optional() }) })
+    .safeParse(await readJson(folder.environment));
+  return parsed.data && deviceText(parsed.data.device);
 }
+
+/** What of a device decides the bits. */
+export const deviceText = ({
+  kind,
+  library,
+}: {
+  readonly kind: string;
+  readonly library?: string | undefined;
+}): string => (library === undefined ? kind : `${kind}, ${library}`);
 
 /** The data a run was made on. @throws {DataError} when `environment.json` is missing or was edited */
 export async function readOrigin(folder: RunFolder): Promise<DataOrigin> {
@@ -60,20 +74,6 @@ export async function readOrigin(folder: RunFolder): Promise<DataOrigin> {
     },
   );
 }
-
-/** Of what decides the bits, as far as it can be found. */
-function versions(): Record<string, string> {
-  const own: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-  const found: Record<string, string> = { "@gmc/experiment": versionOf(own) };
-  for (const name of ["onnxruntime-node", "@tensorflow/tfjs-core"]) {
-    try {
-      found[name] = versionOf(createRequire(import.meta.resolve("@gmc/engine"))(`${name}/package.json`));
-    } catch {} // a package that hides its manifest is left out
-  }
-  return found;
-}
-
-const versionOf = (manifest: unknown): string => String((manifest as { version?: unknown }).version ?? "unknown");
 
 /** The checkout this runs from; undefined for an installed package, which may lie in somebody else's checkout. */
 const sourceFolder = (): string | undefined =>

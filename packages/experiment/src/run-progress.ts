@@ -14,6 +14,11 @@ export type RunProgress =
       /** Mean over the last steps. */
       readonly loss: number;
       readonly batchSize: number;
+      /** Over the last steps. */
+      readonly samplesPerSecond: number;
+      /** What the step spent on its group; absent alone. */
+      readonly reduceMs?: number;
+      readonly gatherMs?: number;
     }
   | {
       /** After every epoch. */

@@ -21,6 +21,13 @@ export const RunRecord = z
     finalLoss: z.number().nullable(),
     /** sha256 of the parameters' and buffers' little-endian float32 bytes in name order. */
     weightsSha256: z.string(),
+    /** Workers that took part at the end; absent for one process. */
+    workers: z.int().min(1).optional(),
+    /** Times that who takes part changed, and the beginning. */
+    generations: z.int().min(1).optional(),
+    /** ms a step with a reduction under way, most of it beside the backward, and waited for gathers: means of this call. */
+    reduceMs: z.number().optional(),
+    gatherMs: z.number().optional(),
   })
   .readonly();
 export type RunRecord = z.infer<typeof RunRecord>;

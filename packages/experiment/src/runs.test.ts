@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CheckpointError, DataError, UsageError } from "@gmc/core";
@@ -11,6 +11,7 @@ import {
   evaluateFolder,
   loadRun,
   modelOfConfig,
+  openTraining,
   parseRunConfig,
   trainRun,
 } from "./index.ts";
@@ -66,6 +67,16 @@ test("a start that fails leaves no folder", async () => {
   const out = join(root, "failed");
   await expect(trainRun({ config: config(["data.path", join(root, "nowhere")]), out })).rejects.toThrow(DataError);
   expect(existsSync(out)).toBe(false);
+});
+
+test("data whose bytes are not those of its manifest is refused where it is verified, naming the file", async () => {
+  const damaged = join(root, "damaged");
+  cpSync(data, damaged, { recursive: true });
+  const file = join(damaged, "train", "b.npy");
+  writeFileSync(file, readFileSync(file).fill(1, 150));
+  const open = (verify: boolean) => openTraining(config(["data.path", damaged]), undefined, { verify });
+  await (await open(false)).close();
+  await expect(open(true)).rejects.toThrow(/train\/b\.npy has the sha256 \w+, the manifest says/);
 });
 
 test("a run that diverges stops with the step and the shard, and keeps its folder", async () => {

@@ -118,6 +118,8 @@ export function typeName(schema: z.core.$ZodType): string {
       return "text";
     case "boolean":
       return "true | false";
+    case "template_literal":
+      return def.parts.map((part) => (isObject(part) ? "N" : String(part))).join("");
     default:
       return def.type;
   }

@@ -1,11 +1,9 @@
-import { join } from "node:path";
 import type { Logger, Model, Replica, TrainState } from "@gmc/core";
 import { CheckpointError, silentLogger } from "@gmc/core";
 import type { Dataset } from "@gmc/data";
-import { openDataset } from "@gmc/data";
+import { datasetExists, openDataset } from "@gmc/data";
 import { openReplica } from "@gmc/engine";
 import { buildModel } from "@gmc/models";
-import { exists } from "@gmc/storage";
 import type { CheckpointKind } from "@gmc/trainer";
 import { readCheckpoint } from "@gmc/trainer";
 import type { Closable } from "./closing.ts";
@@ -33,6 +31,8 @@ export interface TrainedOptions {
   /** Default: the best by validation loss where samples were held out, else the last. */
   readonly checkpoint?: CheckpointKind;
   readonly logger?: Logger;
+  /** Ends the fetch of a data set by URL. */
+  readonly signal?: AbortSignal;
 }
 
 /** A run's model and its weights, before there is anything to compute with. */
@@ -58,10 +58,10 @@ export async function readTrained(options: TrainedOptions): Promise<TrainedState
 /** A replica with these weights, and the data to use it on. */
 export const openReplicaOf = (
   { run, model, state }: TrainedState,
-  { overrides = [], logger = silentLogger }: TrainedOptions,
+  { overrides = [], logger = silentLogger, signal }: TrainedOptions,
 ): Promise<Trained> =>
   opening(async (closing) => {
-    const dataset = closing.add(await openDataset(await dataPath(run, overrides)));
+    const dataset = closing.add(await openDataset(await dataPath(run, overrides), { logger, signal }));
     const engine = { ...run.config.engine, replicas: 1 }; // encodings come one after another, each on all threads
     const replica = closing.add(await openReplica(model, engine, logger));
     await replica.write(state);
@@ -80,6 +80,6 @@ async function loadState({ run: path, checkpoint }: TrainedOptions, run: LoadedR
 /** The data's path as configured; where a relative one leads nowhere from here, the place it had when the run began. */
 export async function dataPath({ config, data }: LoadedRun, overrides: readonly Override[]): Promise<string> {
   const given = overrides.some(([path]) => path === "data.path");
-  if (given || (await exists(join(config.data.path, "manifest.json")))) return config.data.path;
-  return (await exists(data.path)) ? data.path : config.data.path;
+  if (given || (await datasetExists(config.data.path))) return config.data.path;
+  return (await datasetExists(data.path)) ? data.path : config.data.path;
 }

@@ -1,3 +1,17 @@
+export { clusterKeys } from "./cluster-keys.ts";
+export type {
+  ClosedEpoch,
+  GenerationPlan,
+  MemberProgress,
+  RunJob,
+  RunResult,
+  TaskReport,
+  WorkerAssignment,
+  WorkerReport,
+} from "./cluster-messages.ts";
+export type { ScalarEvent } from "./event-file.ts";
+export { decodeEventFile, encodeEventFile } from "./event-file.ts";
+export { endsTheRun } from "./failures.ts";
 export type { FloatBlocks } from "./float-blocks.ts";
 export { BLOCK_LENGTH, floatBlocks } from "./float-blocks.ts";
 export { addVectors, packVector, roundVector, unpackVector } from "./float-vectors.ts";

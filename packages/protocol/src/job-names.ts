@@ -5,4 +5,7 @@ export const jobNames = {
   train: "train",
   /** Configurations × seeds, and the aggregate over them. */
   sweep: "sweep",
+  /** The job itself, and its lines of log, which go with it; the queue's own names for them. */
+  job: (id: string): string => `gmc:queue:train:${id}`,
+  logs: (id: string): string => `gmc:queue:train:${id}:logs`,
 } as const;

@@ -1,4 +1,4 @@
-// Generated from collective.proto by scripts/generate-messages.mjs; edit those.
+// Generated from collective.proto, tensorboard.proto by scripts/generate-messages.mjs; edit those.
 export const descriptor = {
   "nested": {
     "gmc": {
@@ -66,6 +66,71 @@ export const descriptor = {
           "values": {
             "FP32": 0,
             "BF16": 1
+          }
+        }
+      }
+    },
+    "tensorboard": {
+      "nested": {
+        "Event": {
+          "oneofs": {
+            "what": {
+              "oneof": [
+                "fileVersion",
+                "summary"
+              ]
+            }
+          },
+          "fields": {
+            "wallTime": {
+              "type": "double",
+              "id": 1,
+              "protoName": "wall_time"
+            },
+            "step": {
+              "type": "int64",
+              "id": 2
+            },
+            "fileVersion": {
+              "type": "string",
+              "id": 3,
+              "protoName": "file_version"
+            },
+            "summary": {
+              "type": "Summary",
+              "id": 5
+            }
+          }
+        },
+        "Summary": {
+          "fields": {
+            "value": {
+              "rule": "repeated",
+              "type": "Value",
+              "id": 1
+            }
+          },
+          "nested": {
+            "Value": {
+              "oneofs": {
+                "value": {
+                  "oneof": [
+                    "simpleValue"
+                  ]
+                }
+              },
+              "fields": {
+                "tag": {
+                  "type": "string",
+                  "id": 1
+                },
+                "simpleValue": {
+                  "type": "float",
+                  "id": 2,
+                  "protoName": "simple_value"
+                }
+              }
+            }
           }
         }
       }

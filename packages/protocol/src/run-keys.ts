@@ -11,6 +11,8 @@ export interface RunKeys {
   /** Every server: the generation whose writes it takes, and the names of what has to go with the run. */
   readonly fence: string;
   readonly registry: string;
+  /** Control: what the run ended with. */
+  readonly result: string;
   lease(name: string): string;
   of(generation: string): GenerationKeys;
 }
@@ -39,6 +41,7 @@ export function runKeys(run: string): RunKeys {
     commit: `${prefix}commit`,
     fence: `${prefix}fence`,
     registry: `${prefix}registry`,
+    result: `${prefix}result`,
     lease: (name) => `${prefix}lease:${name}`,
     of: (generation) => generationKeys(`${prefix}${checkedName("generation", generation)}:`),
   };

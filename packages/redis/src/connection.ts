@@ -120,6 +120,7 @@ export async function openConnection(
     connectionName: name,
     disableClientInfo: true,
     keepAlive: 10_000,
+    socketTimeout: SILENT_MS,
     maxRetriesPerRequest: null, // commands wait for the server; who cannot wait passes a signal
     retryStrategy: (attempt) => retryDelayMs(attempt),
   });
@@ -151,6 +152,12 @@ function firstInfo(client: Redis, timeoutMs: number): Promise<ServerInfo> {
     });
   });
 }
+
+/**
+ * A connection that owes an answer for so long is opened anew: a network that was cut shows no error, and TCP would wait for
+ * minutes. BullMQ blocks for 10 s at most.
+ */
+const SILENT_MS = 15_000;
 
 const REFUSED = /WRONGPASS|NOAUTH|NOPERM|invalid password|without any password/;
 

@@ -1,5 +1,7 @@
 export type { RedisAddress } from "./address.ts";
 export { describeAddress, parseRedisUrl } from "./address.ts";
+export type { BoundedLogOptions } from "./bounded-log.ts";
+export { BoundedLog } from "./bounded-log.ts";
 export type { ChannelOptions, RedisArgument, SendOptions } from "./channel.ts";
 export { RedisChannel } from "./channel.ts";
 export type { Proposal, ProposalOutcome, VersionedRecord } from "./compare-and-set.ts";
@@ -17,5 +19,8 @@ export type { BulkSink, RedisReply } from "./resp-reader.ts";
 export { retryDelayMs } from "./retry-delay.ts";
 export type { ServerInfo, ServerRole } from "./server-info.ts";
 export { checkServer } from "./server-info.ts";
+export type { RedisSettings } from "./server-settings.ts";
+export type { RunningRedis, StartRedisOptions } from "./start-server.ts";
+export { startRedis } from "./start-server.ts";
 export type { ReleaseTarget } from "./tracked-keys.ts";
 export { deleteTracked, releaseValues, trackKey } from "./tracked-keys.ts";

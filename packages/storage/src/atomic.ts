@@ -120,7 +120,8 @@ async function syncFolders(folder: string): Promise<void> {
   await syncFolder(folder);
 }
 
-async function syncFolder(folder: string): Promise<void> {
+/** fsync of the folder: makes a rename in it last. */
+export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return; // folders cannot be opened there
   const handle = await open(folder, "r");
   try {

@@ -47,6 +47,8 @@ export interface Checkpoints {
    * @throws {CheckpointError} when the folder holds another run's checkpoints
    */
   find(kind: CheckpointKind): Promise<string | undefined>;
+  /** Step of the saved state; undefined when there is none. @throws as `find` */
+  stepOf(kind: CheckpointKind): Promise<number | undefined>;
   /**
    * Saves the state and gives its tensor file. The file is in place before the pointer names it, and goes only when no
    * pointer names it any more: a kill at any moment leaves every pointer with its whole file.
@@ -104,6 +106,10 @@ class CheckpointFolder implements Checkpoints {
   async find(kind: CheckpointKind): Promise<string | undefined> {
     const pointer = (await this.#ofThisRun()).get(kind);
     return pointer && join(this.#folder, pointer.file);
+  }
+
+  async stepOf(kind: CheckpointKind): Promise<number | undefined> {
+    return (await this.#ofThisRun()).get(kind)?.step;
   }
 
   async load(kind: CheckpointKind): Promise<TrainState | undefined> {

@@ -83,6 +83,11 @@ export const TrainingConfig = z
       })
       .readonly()
       .prefault({}),
+    digestEverySteps: z
+      .int()
+      .positive()
+      .default(200)
+      .describe("Steps between comparisons of the workers' weights, where several train together."),
     metrics: z
       .strictObject({
         everySteps: z.int().min(0).default(50).describe("Steps between lines in metrics.jsonl; 0: one an epoch only."),

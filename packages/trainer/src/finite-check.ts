@@ -8,6 +8,8 @@ export interface FiniteCheck {
   value(shard: number, what: string, value: number): void;
   /** @param shard  null: the sum over all shards */
   gradient(shard: number | null, gradient: Float32Array): void;
+  /** Refuses one element of a gradient, known to be not finite. */
+  gradientAt(shard: number, index: number, value: number): void;
 }
 
 /**
@@ -41,6 +43,9 @@ export function finiteCheck(model: Model, step: number, lastCheckpoint: string |
     },
     gradient(shard, gradient) {
       array(shard, gradient, (index) => `gradient of ${tensorAt(model.parameters, index)}`);
+    },
+    gradientAt(shard, index, value) {
+      refuse(shard, `gradient of ${tensorAt(model.parameters, index)}`, value);
     },
   };
 }

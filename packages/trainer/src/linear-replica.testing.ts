@@ -27,6 +27,8 @@ const EMPTY = { x: new Float32Array(0), error: new Float32Array(0) };
 export interface Faults {
   forward?(step: number, shard: number, forward: ShardForward): ShardForward;
   gradient?(step: number, shard: number, gradient: Float32Array): void;
+  /** Gradients come in two parts, with this between them. */
+  parts?(shard: number): Promise<void>;
 }
 
 /** A replica of the linear model in plain TypeScript, with plain gradient descent under Adam's signature. */
@@ -49,7 +51,7 @@ export function linearReplica(faults: Faults = {}): Replica & { readonly rules: 
         const forward = { localLoss, batchStatistics: columnMeans(x, rows) };
         return faults.forward?.(step, shard, forward) ?? forward;
       },
-      async backward(shard, { localWeight }, gradient) {
+      async backward(shard, { localWeight }, gradient, onPart) {
         const { x, error } = kept.get(shard) ?? EMPTY;
         gradient.fill(0);
         for (let r = 0; r < rows; r++) {
@@ -58,6 +60,10 @@ export function linearReplica(faults: Faults = {}): Replica & { readonly rules: 
           gradient[3] = (gradient[3] ?? 0) + scale;
         }
         faults.gradient?.(current().step, shard, gradient);
+        if (!faults.parts) return;
+        const taken = [onPart?.({ start: 0, end: 3 })];
+        await faults.parts(shard);
+        await Promise.all([...taken, onPart?.({ start: 3, end: 4 })]);
       },
     };
   };
@@ -69,10 +75,11 @@ export function linearReplica(faults: Faults = {}): Replica & { readonly rules: 
       state = { ...written, parameters: written.parameters.slice(), firstMoment: written.firstMoment.slice() };
     },
     read: async () => ({ ...current(), parameters: current().parameters.slice() }),
-    async update(gradient, rule, buffers) {
+    async update(gradient, rule, buffers, commit) {
       const before = current();
       const gradientNorm = Math.hypot(...gradient);
       if (!Number.isFinite(gradientNorm)) throw new NonFiniteError("not finite");
+      await commit?.();
       rules.push(rule);
       const scale = rule.maxNorm !== undefined && gradientNorm > rule.maxNorm ? rule.maxNorm / gradientNorm : 1;
       const firstMoment = before.firstMoment.map((m, i) => rule.beta1 * m + scale * (gradient[i] ?? 0));
@@ -109,8 +116,13 @@ function columnMeans(x: Float32Array, rows: number): Float32Array {
 }
 
 /** Batches whose values are functions of (sample, column); the same samples in the same order for any number of shards. */
-export function linearSource(options: { samples: number; batchSize: number; shards: number }): BatchSource {
-  const { samples, batchSize, shards } = options;
+export function linearSource(options: {
+  samples: number;
+  batchSize: number;
+  shards: number;
+  own?: readonly number[];
+}): BatchSource {
+  const { samples, batchSize, shards, own = Array.from({ length: shards }, (_, v) => v) } = options;
   const stepsPerEpoch = Math.floor(samples / batchSize);
   const rows = batchSize / shards;
   const shardOf = (first: number): Inputs => {
@@ -124,8 +136,8 @@ export function linearSource(options: { samples: number; batchSize: number; shar
     async *batches(fromStep): AsyncGenerator<GlobalBatch, void, void> {
       for (let step = fromStep; ; step++) {
         const first = (step % stepsPerEpoch) * batchSize;
-        const indices = Array.from({ length: shards }, (_, v) => shardOf(first + v * rows));
-        yield { step, epoch: Math.floor(step / stepsPerEpoch), shards: indices };
+        const indices = own.map((v) => shardOf(first + v * rows));
+        yield { step, epoch: Math.floor(step / stepsPerEpoch), shards: indices, total: shards };
       }
     },
   };

@@ -92,7 +92,7 @@ test.each([1, 4])("five steps in %i shards give PyTorch's losses, weights and ru
     const context = stepContext(model, replica, 0, start.buffers);
     const losses: number[] = [];
     for (let step = 0; step < 5; step++)
-      losses.push((await trainStep(context, { step, epoch: 0, shards: inputs }, RULE)).loss);
+      losses.push((await trainStep(context, { step, epoch: 0, shards: inputs, total: shards }, RULE)).loss);
     const [end, reference] = [await replica.read(), stateFrom(`shards${shards}.after5.`)];
     expect(relativeError(losses, tensorOf(file, `shards${shards}.losses`).data)).toBeLessThan(1e-5);
     expect(relativeError(end.parameters, reference.parameters)).toBeLessThan(1e-4);
@@ -220,7 +220,11 @@ test.each([1, 3])(
         close: replica.close.bind(replica),
       };
       const inputs = Array.from({ length: shards }, (_, v) => randomInputs(model.inputs(4, "train"), v));
-      const step = trainStep(stepContext(model, faulty, 1, start.buffers), { step: 0, epoch: 0, shards: inputs }, RULE);
+      const step = trainStep(
+        stepContext(model, faulty, 1, start.buffers),
+        { step: 0, epoch: 0, shards: inputs, total: shards },
+        RULE,
+      );
       await expect(step).rejects.toMatchObject({
         code: "ERR_NON_FINITE",
         details: { step: 1, shard: broken, what: "gradient of predictor.dense.bias", value: "-Infinity" },

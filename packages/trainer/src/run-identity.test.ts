@@ -40,3 +40,12 @@ test("lists are compared whole, absent and undefined are the same", () => {
   expect(differingPaths({ a: [1, 2], b: undefined }, { a: [1, 3] })).toEqual(["a"]);
   expect(differingPaths({ a: { b: 1 } }, { a: 1 })).toEqual(["a"]);
 });
+
+test("another wire format is another run; one from before there was a choice was fp32", () => {
+  const of = (cluster?: object) => ({ config: { seed: 1, ...(cluster && { cluster }) }, dataSha256: "d" });
+  const fp32 = { wire: "fp32", chunkKiB: 1024, timeoutMs: 60_000, allowMixed: false };
+  expect(() => checkSameRun(of(), of(fp32))).not.toThrow();
+  expect(() => checkSameRun(of(), of({ ...fp32, wire: "bf16" }))).toThrow('cluster.wire was absent, is "bf16"');
+  expect(() => checkSameRun(of(fp32), of({ ...fp32, wire: "bf16" }))).toThrow(CheckpointError);
+  expect(() => checkSameRun(of(fp32), of({ ...fp32, chunkKiB: 64, timeoutMs: 100 }))).not.toThrow();
+});

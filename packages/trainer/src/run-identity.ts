@@ -23,8 +23,15 @@ export const RESUME_MAY_CHANGE: readonly string[] = [
   "engine.replicas",
   "evaluation",
   "training.checkpoint",
+  "training.digestEverySteps",
   "training.metrics",
+  "cluster.allowMixed",
+  "cluster.chunkKiB",
+  "cluster.timeoutMs",
 ];
+
+/** What a run that was saved before a setting existed was made with. */
+const BEFORE: Readonly<Record<string, unknown>> = { "cluster.wire": "fp32" };
 
 /**
  * Refuses to go on with another run's state.
@@ -56,6 +63,8 @@ export function differingPaths(a: unknown, b: unknown, prefix = ""): string[] {
 }
 
 function mayChange(path: string, saved: RunIdentity, current: RunIdentity): boolean {
+  const value = valueAt(saved.config, path) ?? BEFORE[path];
+  if (value !== undefined && value === valueAt(current.config, path)) return true;
   if (path === "training.epochs") {
     const [before, now] = [valueAt(saved.config, path), valueAt(current.config, path)];
     const constant = valueAt(saved.config, "training.schedule.kind") === "constant";

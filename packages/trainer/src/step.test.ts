@@ -128,9 +128,9 @@ test("clipping's norm reaches the replica with the rule", async () => {
 test("validation's loss keeps everything that masks would drop, and moves nothing", async () => {
   const { replica, context, batches } = await start(2);
   const before = await replica.read();
-  const loss = await batchLoss(context, batches[0]!.shards);
+  const loss = await batchLoss(context, batches[0]!);
   const whole = await start(1);
-  expect(loss).toBeCloseTo(await batchLoss(whole.context, whole.batches[0]!.shards), 6);
+  expect(loss).toBeCloseTo(await batchLoss(whole.context, whole.batches[0]!), 6);
   expect(loss).not.toBeCloseTo((await trainStep(context, batches[0]!, { ...RULE, learningRate: 1e-12 })).loss, 6);
   expect((await replica.read()).buffers).not.toEqual(before.buffers);
 });

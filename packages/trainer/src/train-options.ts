@@ -1,7 +1,10 @@
+import type { Collective } from "@gmc/collectives";
 import type { Logger, Model, Replica, TrainState } from "@gmc/core";
 import type { BatchSource } from "@gmc/data";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { TrainingConfig } from "./config.ts";
+import type { StepExchange } from "./scope-calls.ts";
+import type { StepGroup } from "./step-group.ts";
 
 /** What a progress bar shows after a step. */
 export interface StepProgress {
@@ -26,6 +29,8 @@ export interface StepProgress {
   readonly secondsLeft: number;
   /** Since this call began. */
   readonly wallSeconds: number;
+  /** What the step spent on its group; absent alone. */
+  readonly exchange?: StepExchange;
 }
 
 /** A closed epoch. */
@@ -56,29 +61,39 @@ export type MetricsLine =
       | "gradientNorm"
       | "samplesPerSecond"
       | "wallSeconds"
-    >)
+    > &
+      Partial<StepExchange>)
   | ({ readonly event: "epoch" } & EpochReport);
 
-export type TrainStatus = "finished" | "stopped" | "early-stopped";
+/** `interrupted`: the group is over; the state is that of the last committed marker, and another group goes on from it. */
+export type TrainStatus = "finished" | "stopped" | "early-stopped" | "interrupted";
 
 /** What `train` needs. */
 export interface TrainOptions {
   readonly model: Model;
   readonly replica: Replica;
+  /** Batches of the shards that this worker owns; alone, of all. */
   readonly source: BatchSource;
   readonly config: TrainingConfig;
   readonly seed: number;
-  /** Where to begin: `initialTrainState`, or a checkpoint's. */
+  /** Where to begin: `initialTrainState`, a checkpoint's, or another worker's; the same on every worker of a group. */
   readonly state: TrainState;
-  /** Where to save; absent: nowhere. */
+  /** The workers that train together, in this generation; absent: alone. */
+  readonly group?: StepGroup;
+  /** How gradients are rounded alone; a group's collective says it itself. Default fp32. */
+  readonly wire?: Collective["wire"];
+  /** Where to save; absent: nowhere. One worker of a group saves. */
   readonly checkpoints?: Checkpoints;
-  /** Batches of the held-out samples. */
+  /** Batches of the held-out samples, of the shards that this worker owns. */
   readonly validation?: BatchSource;
   readonly onStep?: (progress: StepProgress) => void;
   readonly onEpoch?: (report: EpochReport) => void | Promise<void>;
   /** Called for one step in `config.metrics.everySteps` and for every epoch. */
   readonly onMetrics?: (line: MetricsLine) => void | Promise<void>;
-  /** Finishes the step under way, saves a checkpoint and returns with status "stopped". */
+  /**
+   * Finishes the step under way, saves a checkpoint and returns with status "stopped". Does not wait for a group: a step
+   * that does is given up.
+   */
   readonly signal?: AbortSignal;
   readonly logger?: Logger;
   /** Milliseconds of a steady clock; for tests. */
@@ -89,6 +104,8 @@ export interface TrainOptions {
 export interface TrainResult {
   readonly status: TrainStatus;
   readonly state: TrainState;
+  /** Why it was interrupted. */
+  readonly cause?: Error;
   /** Committed steps of the whole run. */
   readonly steps: number;
   /** Closed epochs of the whole run. */
@@ -101,4 +118,6 @@ export interface TrainResult {
   readonly wallSeconds: number;
   /** Of this call, over the time of its steps and their waits for data, without validation and checkpoints. */
   readonly samplesPerSecond: number;
+  /** Means over this call's steps; absent alone, and without a step. */
+  readonly exchange?: StepExchange;
 }

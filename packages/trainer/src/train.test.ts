@@ -119,6 +119,20 @@ test("a signal that fired before the first step saves the start", async () => {
   expect(await openFolder().load("last")).toEqual(initialTrainState(linearModel, 4));
 });
 
+test("a signal that fires in the middle of a step lets it finish, and saves", async () => {
+  const stop = new AbortController();
+  const faults: Faults = {
+    forward(step, shard, forward) {
+      if (step === 2 && shard === 0) stop.abort();
+      return forward;
+    },
+  };
+  const checkpoints = openFolder();
+  const result = await train({ ...options({}, faults), checkpoints, signal: stop.signal });
+  expect(result).toMatchObject({ status: "stopped", steps: 3 });
+  expect(await checkpoints.load("last")).toEqual(result.state);
+});
+
 test("a signal that fires while the loop waits for data stops it", async () => {
   const stop = new AbortController();
   const source = {

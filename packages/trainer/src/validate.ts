@@ -4,16 +4,19 @@ import { batchLoss } from "./step.ts";
 import type { StepContext } from "./step-context.ts";
 
 /**
- * Mean objective over one pass of held-out batches, always the same ones in the same order; undefined when `signal` fires
- * before the end. As in training except that masks keep everything, noise is zero and nothing moves: batch norm takes the
+ * Mean objective over one pass of held-out batches, always the same ones in the same order, over all workers of the
+ * group; undefined when `signal` fires before the end. As in training except that masks keep everything, noise is zero and nothing moves: batch norm takes the
  * batch's own statistics.
  *
+ * @param scope  begins the names of what the group exchanges
  * @throws {ConfigError} when the source has no whole batch
+ * @throws what the collective throws when the group is over
  */
 export async function validationLoss(
   context: StepContext,
   source: BatchSource,
   signal?: AbortSignal,
+  scope = "validation",
 ): Promise<number | undefined> {
   const { stepsPerEpoch } = source;
   if (stepsPerEpoch < 1) {
@@ -25,9 +28,9 @@ export async function validationLoss(
   const losses: number[] = [];
   const stop = new AbortController(); // the source goes on for ever, and reads ahead
   try {
-    for await (const { shards } of source.batches(0, stop.signal)) {
+    for await (const batch of source.batches(0, stop.signal)) {
       if (signal?.aborted) return undefined;
-      losses.push(await batchLoss(context, shards));
+      losses.push(await batchLoss(context, batch, `${scope}${losses.length}`));
       if (losses.length === stepsPerEpoch) break;
     }
   } finally {

@@ -1,33 +1,40 @@
 import { join } from "node:path";
 import type { DatasetSummary } from "@gmc/data";
-import { contactSheet, inspectDataset, openDataset } from "@gmc/data";
+import { contactSheet, inspectDataset, isDatasetUrl, openDataset } from "@gmc/data";
 import { Command } from "commander";
 import type { Context } from "../context.ts";
 import { refuseOverrides } from "../context.ts";
+import { showFetching } from "../fetching.ts";
 import { byteSize, grouped, textTable } from "../text-table.ts";
 
-/** `gmc data inspect DIR`: what a data set holds, in words and in a picture. */
+/** `gmc data inspect DIR|URL`: what a data set holds, in words and in a picture. */
 export const dataInspectCommand = (context: Context): Command =>
   new Command("inspect")
     .description("Print a summary of a data set and write a contact sheet, a PNG with samples of every class.")
-    .argument("<dir>", "the data set's folder")
-    .option("--sheet <file>", "where the contact sheet goes; default: contact-sheet.png in the data set's folder")
+    .argument("<dir>", "the data set's folder or URL")
+    .option(
+      "--sheet <file>",
+      "where the contact sheet goes; default: contact-sheet.png in the data set's folder, of a URL here",
+    )
     .option("--no-sheet", "write no contact sheet")
     .addHelpText(
       "after",
-      "\nExamples:\n  gmc data inspect data/synth\n  gmc data inspect data/synth --sheet sheet.png --json\n",
+      "\nExamples:\n  gmc data inspect data/synth\n  gmc data inspect data/synth --sheet sheet.png --json\n  gmc data inspect http://that-machine:8765/ --no-sheet\n",
     )
     .action(async (path: string, options: { sheet?: string | boolean }) => {
       refuseOverrides(context, "data inspect");
-      const summary = await inspectDataset(path);
+      const access = { signal: context.signal, logger: context.logger, onProgress: showFetching(context) };
+      const summary = await inspectDataset(path, access);
       const sheet = await writeSheet(path, options.sheet);
+      context.status.end();
       const text = summaryText(summary) + (sheet === undefined ? "" : `\n\nContact sheet: ${sheet}`);
       context.output.result({ ...summary, ...(sheet === undefined ? {} : { contactSheet: sheet }) }, text);
     });
 
 async function writeSheet(path: string, wanted: string | boolean | undefined): Promise<string | undefined> {
   if (wanted === false) return undefined;
-  const out = typeof wanted === "string" ? wanted : join(path, "contact-sheet.png");
+  const out =
+    typeof wanted === "string" ? wanted : isDatasetUrl(path) ? "contact-sheet.png" : join(path, "contact-sheet.png");
   const dataset = await openDataset(path);
   try {
     await contactSheet(dataset, out);

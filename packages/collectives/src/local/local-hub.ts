@@ -3,6 +3,7 @@ import { MessageChannel } from "node:worker_threads";
 import { encodeError, PeerLostError, ShapeError } from "@gmc/core";
 import type { Assignment } from "../assignment.ts";
 import { assignment } from "../assignment.ts";
+import type { CallKind } from "../collective.ts";
 import { DEFAULT_TIMEOUT_MS } from "../collective.ts";
 import type { LocalSeat, SharedBlock, ToHub, ToMember } from "./local-messages.ts";
 import { SharedPool } from "./shared-pool.ts";
@@ -38,8 +39,9 @@ export function openLocalHub(
 
 /** What is known of one tag. */
 interface Exchange {
-  readonly call: "gather" | "reduce";
-  readonly length: number;
+  readonly call: CallKind;
+  /** Null until who gives the values of a broadcast has come. */
+  length: number | null;
   readonly blocks: SharedBlock[];
   readonly contributed: Set<number>;
   readonly summed: Set<number>;
@@ -88,8 +90,10 @@ class Hub {
     this.#exchanges.set(tag, exchange);
     const timer = setTimeout(() => this.#expire(tag, exchange, rank), this.#timeoutMs);
     exchange.waiting.set(rank, { since: performance.now(), timer });
-    if (exchange.call !== call || exchange.length !== length) {
-      this.#fail(tag, exchange, new ShapeError(`${call} "${tag}", rank ${rank}`, [exchange.length], [length]));
+    exchange.length ??= length;
+    if (exchange.call !== call || (length !== null && exchange.length !== length)) {
+      const [expected, received] = [exchange.length ?? 0, length ?? 0];
+      this.#fail(tag, exchange, new ShapeError(`${call} "${tag}", rank ${rank}`, [expected], [received]));
       return;
     }
     exchange.blocks.push(...blocks);
@@ -100,9 +104,10 @@ class Hub {
 
   /** All contributions are here. */
   #complete(tag: string, exchange: Exchange): void {
-    const { call, length } = exchange;
+    const { call } = exchange;
+    const length = exchange.length ?? 0;
     exchange.blocks.sort((a, b) => a.start - b.start);
-    if (call === "gather") {
+    if (call !== "reduce") {
       this.#sendAll({ op: "gathered", tag, length, blocks: exchange.blocks });
       return;
     }
@@ -181,7 +186,7 @@ class Hub {
   }
 }
 
-const newExchange = (call: "gather" | "reduce", length: number): Exchange => ({
+const newExchange = (call: CallKind, length: number | null): Exchange => ({
   call,
   length,
   blocks: [],

@@ -1,9 +1,11 @@
 import { CancelledError, decodeError } from "@gmc/core";
 import type { Assignment } from "../assignment.ts";
 import { assignment } from "../assignment.ts";
-import type { CallMetrics, Collective, CollectiveOptions, Subtree } from "../collective.ts";
+import type { CallKind, Collective, CollectiveOptions, Subtree, Traffic } from "../collective.ts";
+import { addTraffic, NO_TRAFFIC } from "../collective.ts";
+import { openLoneCollective } from "../lone-collective.ts";
 import type { OwnBlocks } from "../own-blocks.ts";
-import { ownShards, ownSubtrees, resultOf } from "../own-blocks.ts";
+import { givesValues, ownShards, ownSubtrees, resultOf } from "../own-blocks.ts";
 import { TagBook } from "../tag-book.ts";
 import { TreeAdder } from "../tree-adder.ts";
 import type { LocalHubOptions } from "./local-hub.ts";
@@ -16,6 +18,10 @@ export function openLocalGroup(
   shardsOfWorkers: readonly (readonly number[])[],
   options: LocalHubOptions & Pick<CollectiveOptions, "onMetrics"> = {},
 ): { readonly members: readonly Collective[]; close(): void } {
+  if (shardsOfWorkers.length === 1) {
+    const member = openLoneCollective(shardsOfWorkers[0] ?? [], options);
+    return { members: [member], close: () => void member.close() };
+  }
   const hub = openLocalHub(shardsOfWorkers, options);
   return { members: hub.seats.map((seat) => joinLocal(seat, options)), close: () => hub.close() };
 }
@@ -25,10 +31,16 @@ export function joinLocal(seat: LocalSeat, options: Pick<CollectiveOptions, "onM
   return new LocalMember(seat, options.onMetrics);
 }
 
+/** What a call gives; without a length it only waits for what comes. */
+interface Contribution extends Pick<OwnBlocks, "blocks"> {
+  readonly length: number | null;
+}
+
 /** A call of this member that has not settled. */
 interface Pending {
-  readonly out: Float32Array;
-  readonly call: CallMetrics["call"];
+  /** Of a broadcast, once it is here. */
+  out: Float32Array | undefined;
+  readonly call: CallKind;
   readonly startedAt: number;
   readonly bytesOut: number;
   computeMs: number;
@@ -45,6 +57,7 @@ class LocalMember implements Collective {
   readonly #adder: TreeAdder;
   readonly #onMetrics: CollectiveOptions["onMetrics"];
   readonly #tags = new TagBook();
+  #traffic = NO_TRAFFIC;
   readonly #pool = new SharedPool();
   /** Own blocks that others may still read. */
   readonly #lent = new Map<string, readonly SharedBlock[]>();
@@ -61,6 +74,14 @@ class LocalMember implements Collective {
     seat.port.on("message", (message: ToMember) => this.#receive(message));
     seat.port.on("close", () => this.#failAll());
     seat.port.unref();
+  }
+
+  get wire(): Collective["wire"] {
+    return this.#seat.wire;
+  }
+
+  get traffic(): Traffic {
+    return this.#traffic;
   }
 
   async gather(
@@ -84,6 +105,19 @@ class LocalMember implements Collective {
     return await this.#call("reduce", tag, blocks, resultOf(`reduce "${tag}"`, blocks.length, into), signal);
   }
 
+  async broadcast(
+    tag: string,
+    rank: number,
+    values: Float32Array | undefined,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
+    if (!givesValues(this.#assignment, this.rank, tag, rank, values)) {
+      return await this.#call("broadcast", tag, { length: null, blocks: [] }, undefined, signal);
+    }
+    const block = { start: 0, end: 1, values };
+    return await this.#call("broadcast", tag, { length: values.length, blocks: [block] }, values, signal);
+  }
+
   async release(scope: string): Promise<void> {
     this.#tags.release(scope);
   }
@@ -94,10 +128,10 @@ class LocalMember implements Collective {
   }
 
   #call(
-    call: CallMetrics["call"],
+    call: CallKind,
     tag: string,
-    { length, blocks }: OwnBlocks,
-    out: Float32Array,
+    { length, blocks }: Contribution,
+    out: Float32Array | undefined,
     signal: AbortSignal | undefined,
   ): Promise<Float32Array> {
     this.#tags.use(tag);
@@ -114,10 +148,10 @@ class LocalMember implements Collective {
           return;
         }
         this.#report(tag, pending);
-        resolve(out);
+        resolve(pending.out ?? new Float32Array(0));
       };
       const startedAt = performance.now();
-      const bytesOut = blocks.length * length * 4;
+      const bytesOut = blocks.length * (length ?? 0) * 4;
       const pending: Pending = { out, call, startedAt, bytesOut, computeMs: 0, sentMs: 0, summedMs: 0, settle };
       this.#pending.set(tag, pending);
       this.#seat.port.ref();
@@ -133,10 +167,10 @@ class LocalMember implements Collective {
   }
 
   /** Copies what the caller gives: it is the caller's again when the call settles, while slower members still read. */
-  #contribute(call: CallMetrics["call"], tag: string, { length, blocks }: OwnBlocks): void {
+  #contribute(call: CallKind, tag: string, { length, blocks }: Contribution): void {
     const shared = blocks.map(({ start, end, values }) => {
-      const buffer = this.#pool.acquire(length);
-      new Float32Array(buffer, 0, length).set(values);
+      const buffer = this.#pool.acquire(values.length);
+      new Float32Array(buffer, 0, values.length).set(values);
       return { start, end, buffer };
     });
     this.#lent.set(tag, shared);
@@ -169,8 +203,9 @@ class LocalMember implements Collective {
 
   #takeBlocks({ tag, length, blocks }: Extract<ToMember, { op: "gathered" }>): void {
     const pending = this.#pending.get(tag);
+    if (pending) pending.out ??= new Float32Array(length);
     for (const { start, buffer } of blocks) {
-      pending?.out.set(new Float32Array(buffer, 0, length), start * length);
+      pending?.out?.set(new Float32Array(buffer, 0, length), start * length);
     }
     this.#send({ op: "done", tag });
     pending?.settle();
@@ -180,7 +215,7 @@ class LocalMember implements Collective {
   #addSlice({ tag, leaves, result, first, count }: Extract<ToMember, { op: "sum" }>): void {
     const startedAt = performance.now();
     const parts = leaves.map(({ buffer }) => ({ values: new Float32Array(buffer), first }));
-    this.#adder.add(parts, count, { values: new Float32Array(result), first });
+    this.#adder.add(parts, 0, count, { values: new Float32Array(result), first });
     this.#send({ op: "summed", tag });
     const pending = this.#pending.get(tag);
     if (!pending) return;
@@ -190,14 +225,17 @@ class LocalMember implements Collective {
 
   #takeResult({ tag, result }: Extract<ToMember, { op: "reduced" }>): void {
     const pending = this.#pending.get(tag);
-    pending?.out.set(new Float32Array(result, 0, pending.out.length));
+    pending?.out?.set(new Float32Array(result, 0, pending.out.length));
     this.#send({ op: "done", tag });
     pending?.settle();
   }
 
   #report(tag: string, { call, out, startedAt, bytesOut, computeMs, sentMs, summedMs }: Pending): void {
     const totalMs = performance.now() - startedAt;
-    this.#onMetrics?.({ call, tag, bytesOut, bytesIn: out.length * 4, sentMs, summedMs, totalMs, computeMs });
+    const bytesIn = (out?.length ?? 0) * 4;
+    const metrics = { call, tag, bytesOut, bytesIn, sentMs, summedMs, totalMs, computeMs };
+    this.#traffic = addTraffic(this.#traffic, metrics);
+    this.#onMetrics?.(metrics);
   }
 
   #send(message: ToHub): void {

@@ -1,6 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { EncodedError } from "@gmc/core";
 import type { WireFormat } from "@gmc/protocol";
+import type { CallKind } from "../collective.ts";
 
 /** A thread's place in a local group; goes to the thread with `port` in the transfer list. */
 export interface LocalSeat {
@@ -21,9 +22,10 @@ export interface SharedBlock {
 export type ToHub =
   | {
       readonly op: "contribute";
-      readonly call: "gather" | "reduce";
+      readonly call: CallKind;
       readonly tag: string;
-      readonly length: number;
+      /** Null from those who do not give the values of a broadcast. */
+      readonly length: number | null;
       readonly blocks: readonly SharedBlock[];
     }
   /** The member's slice of the sum is written. */

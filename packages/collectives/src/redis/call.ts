@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { CancelledError, EnvironmentError, PeerLostError } from "@gmc/core";
 import type { ValueKind } from "@gmc/protocol";
-import type { CallMetrics } from "../collective.ts";
+import type { CallKind, CallMetrics } from "../collective.ts";
 import type { ValueStore } from "./value-store.ts";
 
 /**
@@ -14,7 +14,7 @@ export class Call {
   bytesOut = 0;
   bytesIn = 0;
   computeMs = 0;
-  readonly #kind: CallMetrics["call"];
+  readonly #kind: CallKind;
   readonly #controller = new AbortController();
   readonly #startedAt = performance.now();
   readonly #waitingFor = new Map<string, { readonly writer: number; readonly kind: ValueKind }>();
@@ -25,7 +25,7 @@ export class Call {
   #summedMs = 0;
 
   constructor(
-    kind: CallMetrics["call"],
+    kind: CallKind,
     tag: string,
     {
       stores,

@@ -12,7 +12,7 @@ export interface Group {
   readonly assignment: Assignment;
   readonly wire: WireFormat;
   readonly chunkBytes: number;
-  /** One a server of the reduce role; none for a worker alone. */
+  /** One a server of the reduce role. */
   readonly stores: readonly ValueStore[];
   readonly messenger: Messenger;
   readonly adder: TreeAdder;

@@ -105,7 +105,7 @@ export class Messenger {
 export function chunkHeader(
   generation: string,
   tag: string,
-  { index, first, count }: Chunk,
+  { index, first, count }: Pick<Chunk, "index" | "first" | "count">,
   chunks: number,
   total: number,
   what: { readonly kind: ValueHeader["kind"]; readonly start: number; readonly end: number; readonly wire: WireFormat },

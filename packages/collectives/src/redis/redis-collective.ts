@@ -1,14 +1,16 @@
 import { parseRedisUrl } from "@gmc/redis";
 import { assignment } from "../assignment.ts";
-import type { CallMetrics, Collective, CollectiveOptions, Subtree } from "../collective.ts";
-import { DEFAULT_TIMEOUT_MS } from "../collective.ts";
-import { ownShards, ownSubtrees, resultOf } from "../own-blocks.ts";
+import type { AddInPlace, CallKind, Collective, CollectiveOptions, Subtree, Traffic } from "../collective.ts";
+import { addTraffic, DEFAULT_TIMEOUT_MS, NO_TRAFFIC } from "../collective.ts";
+import { openLoneCollective } from "../lone-collective.ts";
+import { givesValues, ownShards, ownSubtrees, resultOf } from "../own-blocks.ts";
 import type { ProtocolHook } from "../protocol-point.ts";
 import { TagBook } from "../tag-book.ts";
 import { TreeAdder } from "../tree-adder.ts";
 import { Call } from "./call.ts";
 import type { Group } from "./group.ts";
 import { Messenger } from "./messenger.ts";
+import { giveBroadcast, takeBroadcast } from "./redis-broadcast.ts";
 import { startGather } from "./redis-gather.ts";
 import { startReduce } from "./redis-reduce.ts";
 import { ValueStore } from "./value-store.ts";
@@ -29,8 +31,8 @@ export interface RedisCollectiveOptions extends CollectiveOptions {
   readonly hook?: ProtocolHook;
 }
 
-/** Measured with 2 workers and 11.5 MB: docs/0001-bytes-and-messages.md. */
-export const DEFAULT_CHUNK_BYTES = 1024 * 1024;
+/** Measured with 2 workers and 11.5 MB: docs/0005-two-workers-on-two-cores.md. */
+export const DEFAULT_CHUNK_BYTES = 2 * 1024 * 1024;
 export const DEFAULT_GUARD_MS = 3_600_000;
 
 /**
@@ -41,6 +43,8 @@ export const DEFAULT_GUARD_MS = 3_600_000;
  * @throws {ConfigError} for a URL that is none
  */
 export function openRedisCollective(options: RedisCollectiveOptions): Collective {
+  const [only, ...others] = options.shardsOfWorkers;
+  if (only && others.length === 0 && options.rank === 0) return openLoneCollective(only, options);
   return new RedisCollective(options);
 }
 
@@ -51,6 +55,7 @@ class RedisCollective implements Collective {
   readonly #timeoutMs: number;
   readonly #onMetrics: CollectiveOptions["onMetrics"];
   readonly #tags = new TagBook();
+  #traffic = NO_TRAFFIC;
 
   constructor(options: RedisCollectiveOptions) {
     const { servers, rank, generation, wire = "fp32", chunkBytes = DEFAULT_CHUNK_BYTES } = options;
@@ -61,9 +66,8 @@ class RedisCollective implements Collective {
     const shares = assignment(options.shardsOfWorkers);
     const { ranks } = shares;
     if (!(rank >= 0 && rank < ranks)) throw new RangeError(`Rank ${rank} of ${ranks}`);
-    if (ranks > 1 && servers.length === 0) throw new RangeError("A group of workers needs a Redis server");
-    const addresses = ranks > 1 ? servers.map(parseRedisUrl) : [];
-    const stores = addresses.map((address) => {
+    if (servers.length === 0) throw new RangeError("A group of workers needs a Redis server");
+    const stores = servers.map(parseRedisUrl).map((address) => {
       const { run, guardMs = DEFAULT_GUARD_MS } = options;
       return new ValueStore({ address, run, generation, rank, ranks, guardMs });
     });
@@ -80,6 +84,14 @@ class RedisCollective implements Collective {
       adder,
       hook,
     };
+  }
+
+  get wire(): Collective["wire"] {
+    return this.#group.wire;
+  }
+
+  get traffic(): Traffic {
+    return this.#traffic;
   }
 
   async gather(
@@ -99,11 +111,28 @@ class RedisCollective implements Collective {
     own: ReadonlyMap<Subtree, Float32Array>,
     signal?: AbortSignal,
     into?: Float32Array,
+    add?: AddInPlace,
   ): Promise<Float32Array> {
     const blocks = ownSubtrees(this.#group.assignment, this.rank, tag, own);
     const out = resultOf(`reduce "${tag}"`, blocks.length, into);
-    await this.#run("reduce", tag, signal, (call) => startReduce(this.#group, call, blocks, out));
+    await this.#run("reduce", tag, signal, (call) => startReduce(this.#group, call, blocks, out, add));
     return out;
+  }
+
+  async broadcast(
+    tag: string,
+    rank: number,
+    values: Float32Array | undefined,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
+    let received = values;
+    const part = async (call: Call): Promise<void> => {
+      if (values) await giveBroadcast(this.#group, call, values);
+      else received = await takeBroadcast(this.#group, call, rank);
+    };
+    givesValues(this.#group.assignment, this.rank, tag, rank, values);
+    await this.#run("broadcast", tag, signal, (call) => [part(call)]);
+    return received ?? new Float32Array(0);
   }
 
   async release(scope: string): Promise<void> {
@@ -119,7 +148,7 @@ class RedisCollective implements Collective {
   }
 
   async #run(
-    kind: CallMetrics["call"],
+    kind: CallKind,
     tag: string,
     signal: AbortSignal | undefined,
     start: (call: Call) => Promise<void>[],
@@ -127,7 +156,8 @@ class RedisCollective implements Collective {
     this.#tags.use(tag);
     const call = new Call(kind, tag, { stores: this.#group.stores, timeoutMs: this.#timeoutMs, signal });
     const metrics = await call.finish(start(call));
+    this.#traffic = addTraffic(this.#traffic, metrics);
     this.#onMetrics?.(metrics);
-    await this.#group.hook(kind === "gather" ? "gather:done" : "reduce:done", tag);
+    await this.#group.hook(`${kind}:done`, tag);
   }
 }

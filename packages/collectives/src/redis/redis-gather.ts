@@ -35,7 +35,6 @@ export function startGather(
     call.compute(() => {
       for (const { start, values } of blocks) out.set(values, start * length);
     });
-    if (assignment.ranks === 1) return;
     await hook("gather:before-write", call.tag);
     const writes = blocks.flatMap(({ start, values }) =>
       chunks.map((chunk) => messenger.sendNumbers(call, placeOf(start, chunk), "all", values, chunk.first)),

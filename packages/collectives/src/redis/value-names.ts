@@ -10,3 +10,7 @@ export const subtreeValueName = (tag: string, chunk: number, subtree: Subtree): 
 
 /** A piece of the sum over all shards. */
 export const sumName = (tag: string, chunk: number): string => `${tag}/s/${chunk}`;
+
+/** A piece of what one rank gives to all, and before it how long that is. */
+export const broadcastName = (tag: string, chunk: number): string => `${tag}/b/${chunk}`;
+export const broadcastLengthName = (tag: string): string => `${tag}/b/length`;

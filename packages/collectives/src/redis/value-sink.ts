@@ -10,9 +10,9 @@ export type OnBlock = (bytes: Uint8Array, byteOffset: number, first: number, cou
 export const SINK_BYTES = BLOCK_LENGTH * 4;
 
 /**
- * Takes a value as it comes from the socket and hands its numbers on in whole blocks, mostly straight from the buffer
- * that the socket reads into: what a block is used for happens while it is in the cache, and a value is not stored in
- * between. Only what a piece cuts in two is put together in a small buffer.
+ * Takes a value as it comes from the socket and hands its numbers on, whole blocks at a time, mostly straight from the
+ * buffer that the socket reads into: what they are used for happens while they are in the cache, and a value is not stored
+ * in between. Only what a piece cuts in two is put together in a small buffer.
  */
 export class ValueSink implements BulkSink {
   readonly #name: string;
@@ -95,7 +95,9 @@ export class ValueSink implements BulkSink {
       this.#handOn(this.#rest, 0, this.#restBytes);
       this.#restBytes = 0;
     }
-    for (; payload.length - at >= this.#blockBytes; at += this.#blockBytes) this.#handOn(payload, at, this.#blockBytes);
+    const whole = payload.length - at - ((payload.length - at) % this.#blockBytes);
+    if (whole > 0) this.#handOn(payload, at, whole);
+    at += whole;
     const left = payload.length - at;
     if (left === 0) return;
     if (last) this.#handOn(payload, at, left);

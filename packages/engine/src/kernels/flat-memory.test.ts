@@ -78,6 +78,25 @@ describe.each([false, true])("flat memory, shared: %s", (shared) => {
     }
   });
 
+  test("of ranges nothing but the range changes, wherever it begins and ends", () => {
+    const memory = openFlatMemory(37, { shared, spare: 1 });
+    const [sum, term] = [memory.gradient, memory.allocate()];
+    for (const [start, end] of [
+      [0, 37],
+      [3, 36],
+      [5, 7],
+      [9, 13],
+      [20, 20],
+    ] as const) {
+      const [a, b] = [normals("a", 37), normals("b", 37)];
+      sum.set(a);
+      term.set(b);
+      memory.add(sum.subarray(start, end), term.subarray(start, end));
+      expect(sum).toEqual(a.map((value, i) => (i >= start && i < end ? value + b[i]! : value)));
+      expect(term).toEqual(b);
+    }
+  });
+
   test("spare vectors come first, zeroed and apart; then plain arrays", () => {
     const memory = openFlatMemory(5, { shared, spare: 2 });
     memory.secondMoment.fill(4);
@@ -146,9 +165,9 @@ test("a large model has as many spare vectors as there is room for", () => {
   expect([inside(), inside()]).toEqual([true, false]);
 });
 
-test("vectors of another length are not added", () => {
+test("vectors of two lengths are not added", () => {
   const memory = openFlatMemory(4);
-  expect(() => memory.add(memory.gradient, new Float32Array(5))).toThrow(/expected 4 elements, received 4 and 5/);
+  expect(() => memory.add(memory.gradient, new Float32Array(5))).toThrow(/one length, received 4 and 5 elements/);
 });
 
 test("a length that is not a whole number is refused", () => {

@@ -167,13 +167,18 @@ class WasmFlatMemory implements FlatMemory {
 
   add(sum: Float32Array, term: Float32Array): void {
     const { vectors, functions } = this.#opened();
-    if (sum.length !== this.length || term.length !== this.length) {
-      throw new TypeError(`add: expected ${this.length} elements, received ${sum.length} and ${term.length}.`);
+    const { length } = sum;
+    if (term.length !== length) {
+      throw new TypeError(`add: expected two arrays of one length, received ${length} and ${term.length} elements.`);
     }
     const { buffer } = vectors.gradient;
-    const inside = (array: Float32Array) => array.buffer === buffer && array.byteOffset % this.#strideBytes === 0;
-    if (inside(sum) && inside(term)) functions.add(sum.byteOffset, term.byteOffset, this.#groups);
-    else addInto(sum, term);
+    if (sum.buffer !== buffer || term.buffer !== buffer) {
+      addInto(sum, term);
+      return;
+    }
+    const groups = length >> 2;
+    functions.add(sum.byteOffset, term.byteOffset, groups);
+    addInto(sum.subarray(4 * groups), term.subarray(4 * groups)); // what lies behind a range is not ours
   }
 
   gradientNorm(): number {

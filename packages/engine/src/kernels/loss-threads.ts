@@ -1,8 +1,7 @@
-import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
 import type { ContrastiveShape, ContrastiveSpec, ThreadedLoss } from "@gmc/core";
 import { decodeError } from "@gmc/core";
 import { Piscina } from "piscina";
+import { threadEntry } from "../thread-entry.ts";
 import { contrastiveLoss } from "./contrastive-loss.ts";
 import type { LossResult, LossTask } from "./loss.task.ts";
 
@@ -64,12 +63,13 @@ export class LossThreads {
   }
 
   #openPool(): Piscina {
+    const { url, execArgv } = threadEntry(import.meta.url, "./loss.task");
     const pool = new Piscina({
-      filename: new URL(fromSource ? "./loss.task.ts" : "./loss.task.js", import.meta.url).href,
+      filename: url.href,
       minThreads: this.#threads,
       maxThreads: this.#threads,
       atomics: "async",
-      ...(fromSource ? { execArgv: ["--import", tsxUrl(), "--conditions=@gmc/source"] } : {}),
+      execArgv,
     });
     pool.on("error", (error) => {
       for (const reject of this.#waiting) reject(error);
@@ -77,8 +77,3 @@ export class LossThreads {
     return pool;
   }
 }
-
-const fromSource = import.meta.url.endsWith(".ts");
-
-/** tsx by its place, so that it is found from any working directory. */
-const tsxUrl = (): string => pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;

@@ -5,6 +5,7 @@ import type { Graph } from "../ir/graph.ts";
 import { filled } from "../ir/graph.ts";
 import { liveValues } from "../ir/live.ts";
 import type { Attribute, ConstantData, DataType, Node, Value } from "../ir/value.ts";
+import { workOf } from "../ir/work.ts";
 import type { AttributeProto, NodeProto, TensorProto, ValueInfoProto } from "./schema.ts";
 import { serialiseModel } from "./schema.ts";
 
@@ -23,6 +24,8 @@ export interface Program {
   readonly outputs: readonly TensorSpec[];
   /** How often each operation occurs, for logs and tests. */
   readonly operations: Readonly<Record<string, number>>;
+  /** Estimated microseconds on one thread. */
+  readonly work: number;
 }
 
 /** Uniform constants longer than this are expanded when the program starts instead of stored in the file. */
@@ -42,7 +45,8 @@ export function emitProgram(
   const emission = new Emission(outputs, cut);
   const live = liveValues(outputs.values(), cut);
   for (const value of graph.values) if (live.has(value)) emission.add(value);
-  return emission.finish();
+  const work = [...live].reduce((sum, value) => sum + (cut.has(value) ? 0 : workOf(value)), 0);
+  return { ...emission.finish(), work };
 }
 
 class Emission {
@@ -73,7 +77,7 @@ class Emission {
     else if (value.source.kind === "uniform") this.#addUniform(value.source.value, name, value);
   }
 
-  finish(): Program {
+  finish(): Omit<Program, "work"> {
     const outputs = [...this.#outputs].map(([name, { shape, dtype }]) => ({ name, shape, dtype }));
     for (const [name, value] of this.#outputs) {
       if (this.#direct.get(value) !== name) this.#write("Identity", [this.#nameOf(value)], name);

@@ -1,13 +1,14 @@
 import type { Program, TensorSpec } from "../onnx/emit.ts";
 import { isBlock, placeOf } from "./blocks.ts";
 import { DeviceTensor } from "./device-tensor.ts";
-import { create } from "./ort-call.ts";
+import type { NativeCall } from "./lanes/lane-data.ts";
+import { create, settled } from "./ort-call.ts";
 import type { OrtLibrary } from "./ort-library.ts";
 import { ELEMENT_TYPES } from "./ort-library.ts";
-import type { Block, Place } from "./runner.ts";
+import type { Binding, Block, Place } from "./runner.ts";
 
 /** The arrays of pointers that a run takes. */
-export interface RunArguments {
+interface RunArguments {
   readonly inputNames: BigUint64Array;
   readonly inputs: BigUint64Array;
   readonly outputNames: BigUint64Array;
@@ -18,8 +19,10 @@ const DEVICE_ALLOCATOR = 0;
 const DEFAULT_MEMORY = 0;
 
 /** Native tensors over arrays of ours: no element is copied, neither now nor in a run. Tensors of a device are given as they are. */
-export class CApiBinding {
+export class CApiBinding implements Binding {
   readonly #library: OrtLibrary;
+  readonly #session: bigint;
+  readonly #onRelease: () => void;
   /** Everything whose address native code knows; JavaScript must not free it before `release`. */
   #kept: NodeJS.TypedArray[] = [];
   /** Tensors to release: those over our arrays. */
@@ -29,10 +32,18 @@ export class CApiBinding {
   #running = false;
 
   /** @throws {TypeError} when a block is missing or its type or length is wrong */
-  constructor(library: OrtLibrary, { inputs, outputs }: Program, blocks: ReadonlyMap<string, Place>) {
+  constructor(
+    library: OrtLibrary,
+    session: bigint,
+    { inputs, outputs }: Program,
+    blocks: ReadonlyMap<string, Place>,
+    onRelease: () => void,
+  ) {
     const pairs = [...inputs, ...outputs].map((spec) => [spec, placeOf(blocks, spec)] as const); // all, before any is made
     const { api } = library;
     this.#library = library;
+    this.#session = session;
+    this.#onRelease = onRelease;
     this.#memory = create(api, (out) => api.CreateCpuMemoryInfo(DEVICE_ALLOCATOR, DEFAULT_MEMORY, out));
     const values = pairs.map(([spec, place]) => this.#tensor(spec, place));
     this.#arguments = {
@@ -43,13 +54,39 @@ export class CApiBinding {
     };
   }
 
-  /** Runs `work` with the pointers; one at a time. */
-  async use(work: (pointers: RunArguments) => Promise<void>): Promise<void> {
-    if (!this.#arguments) throw new TypeError("The binding was released.");
+  run(): Promise<void> {
+    const { api } = this.#library;
+    return this.use(() => {
+      const { inputNames, inputs, outputNames, outputs } = this.#opened();
+      const counts = [inputs.length, outputs.length] as const;
+      return settled(api, (done) =>
+        api.Run.async(this.#session, null, inputNames, inputs, counts[0], outputNames, counts[1], outputs, done),
+      );
+    });
+  }
+
+  /** The run by addresses, for another thread; good until `release`. */
+  call(): NativeCall {
+    const { inputNames, inputs, outputNames, outputs } = this.#opened();
+    const { addressOf } = this.#library;
+    return {
+      session: this.#session,
+      inputNames: addressOf(inputNames),
+      inputs: addressOf(inputs),
+      inputCount: inputs.length,
+      outputNames: addressOf(outputNames),
+      outputs: addressOf(outputs),
+      outputCount: outputs.length,
+    };
+  }
+
+  /** Keeps others from running or releasing it until `work` has settled. */
+  async use(work: () => Promise<void>): Promise<void> {
+    this.#opened();
     if (this.#running) throw new TypeError("A binding runs once at a time: wait for the run before.");
     this.#running = true;
     try {
-      await work(this.#arguments);
+      await work();
     } finally {
       this.#running = false;
     }
@@ -57,6 +94,7 @@ export class CApiBinding {
 
   release(): void {
     if (this.#running) throw new TypeError("A binding was released while it runs.");
+    this.#onRelease();
     const { api } = this.#library;
     this.#arguments = undefined;
     for (const value of this.#made) api.ReleaseValue(value);
@@ -64,6 +102,11 @@ export class CApiBinding {
     if (this.#memory) api.ReleaseMemoryInfo(this.#memory);
     this.#memory = 0n;
     this.#kept = [];
+  }
+
+  #opened(): RunArguments {
+    if (this.#arguments) return this.#arguments;
+    throw new TypeError("The binding was released.");
   }
 
   #tensor(spec: TensorSpec, place: Place): bigint {

@@ -1,16 +1,20 @@
 import { availableParallelism } from "node:os";
 import type { Program, TensorSpec } from "../onnx/emit.ts";
+import { pipelineOf } from "../run-tasks.ts";
 import { operationsOutside, RECORD_ASSIGNMENT } from "./assigned-nodes.ts";
 import { allocateBlock } from "./blocks.ts";
 import { CApiBinding } from "./c-api-binding.ts";
 import { DeviceMemory } from "./device-tensor.ts";
-import { check, create } from "./ort-call.ts";
+import type { LaneTask } from "./lanes/lane-pipeline.ts";
+import { LanePipeline } from "./lanes/lane-pipeline.ts";
+import { Lanes } from "./lanes/lanes.ts";
+import { check, create, settled } from "./ort-call.ts";
 import type { OrtEnvironment } from "./ort-environment.ts";
 import { acquireEnvironment, releaseEnvironment } from "./ort-environment.ts";
-import type { OrtLibrary, Pointer } from "./ort-library.ts";
+import type { OrtLibrary } from "./ort-library.ts";
 import { loadOrtLibrary } from "./ort-library.ts";
 import type { Provider } from "./provider.ts";
-import type { Binding, Place, Runner, Session } from "./runner.ts";
+import type { Pipeline, PipelineTask, Place, Runner, Session } from "./runner.ts";
 
 /**
  * Runs programs through onnxruntime's C API: inputs and outputs are read and written where they lie, and runs happen on
@@ -45,6 +49,17 @@ const ENABLE_ALL_OPTIMIZATIONS = 99;
  */
 const PROGRAMS_AT_ONCE = 2;
 
+/**
+ * Estimated microseconds of a pipeline from which threads of our own are worth it: they take a third of a second to start, and what
+ * takes less than this is over before the kernel has moved anything.
+ */
+const WORTH_LANES = 3000;
+
+function laneTaskOf({ binding, ...place }: PipelineTask): LaneTask {
+  if (binding instanceof CApiBinding) return { binding, ...place };
+  throw new TypeError("The binding is another runner's.");
+}
+
 /** How a runner shares its threads. */
 interface Settings {
   /** Threads of the pool that programs share. */
@@ -61,10 +76,13 @@ export class CApiRunner implements Runner {
   readonly name: string;
   readonly runsAtOnce: number;
   readonly programsAtOnce: number;
+  readonly seamlessFrom: number;
   readonly #library: OrtLibrary;
   readonly #environment: OrtEnvironment;
   readonly #settings: Settings;
-  #closed = false;
+  /** Absent where programs run one at a time. */
+  readonly #lanes: Lanes | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(library: OrtLibrary, environment: OrtEnvironment, settings: Settings) {
     this.name = `onnxruntime ${library.version} (C API)`;
@@ -73,17 +91,30 @@ export class CApiRunner implements Runner {
     this.#library = library;
     this.#environment = environment;
     this.#settings = settings;
+    const atOnce = Math.max(settings.replicas, settings.programs);
+    this.#lanes = atOnce > 1 ? new Lanes(atOnce) : undefined;
+    this.seamlessFrom = this.#lanes ? WORTH_LANES : Infinity;
   }
 
   async open(program: Program, alone = false): Promise<CApiSession> {
-    if (this.#closed) throw new TypeError("The runner was closed.");
+    if (this.#closing) throw new TypeError("The runner was closed.");
     const threads = alone ? this.#settings.alone : this.#settings.pool;
     return new CApiSession(this.#library, await this.#createSession(program, threads), program);
   }
 
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+  pipeline(tasks: readonly PipelineTask[]): Pipeline {
+    const work = tasks.reduce((sum, task) => sum + task.work, 0);
+    if (!this.#lanes || work < this.seamlessFrom) return pipelineOf(tasks, this.programsAtOnce);
+    return new LanePipeline(this.#lanes, tasks.map(laneTaskOf));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    await this.#lanes?.close();
     releaseEnvironment(this.#library.api, this.#environment);
   }
 
@@ -140,17 +171,13 @@ export class CApiSession implements Session {
     this.#program = program;
   }
 
-  bind(blocks: ReadonlyMap<string, Place>): Binding {
+  bind(blocks: ReadonlyMap<string, Place>): CApiBinding {
     if (!this.#pointer) throw new TypeError("The session was released.");
-    const binding = new CApiBinding(this.#library, this.#program, blocks);
-    this.#bindings.add(binding);
-    return {
-      run: () => this.#run(binding),
-      release: () => {
-        this.#bindings.delete(binding);
-        binding.release();
-      },
-    };
+    const made = new CApiBinding(this.#library, this.#pointer, this.#program, blocks, () =>
+      this.#bindings.delete(made),
+    );
+    this.#bindings.add(made);
+    return made;
   }
 
   place(spec: TensorSpec): Place {
@@ -168,46 +195,9 @@ export class CApiSession implements Session {
   }
 
   async release(): Promise<void> {
-    for (const binding of this.#bindings) binding.release();
-    this.#bindings.clear();
+    for (const binding of [...this.#bindings]) binding.release();
     const pointer = this.#pointer;
     this.#pointer = 0n;
     if (pointer) this.#library.api.ReleaseSession(pointer);
   }
-
-  #run(binding: CApiBinding): Promise<void> {
-    const { api } = this.#library;
-    return binding.use(({ inputNames, inputs, outputNames, outputs }) =>
-      settled(api, (done) =>
-        api.Run.async(
-          this.#pointer,
-          null,
-          inputNames,
-          inputs,
-          inputs.length,
-          outputNames,
-          outputs.length,
-          outputs,
-          done,
-        ),
-      ),
-    );
-  }
 }
-
-/** Settles when an asynchronous call has come back, as its status says. */
-const settled = (
-  api: OrtLibrary["api"],
-  start: (done: (error: Error | null, status: Pointer) => void) => void,
-): Promise<void> =>
-  new Promise((resolve, reject) => {
-    start((error, status) => {
-      try {
-        if (error) throw error;
-        check(api, status);
-        resolve();
-      } catch (failure) {
-        reject(failure);
-      }
-    });
-  });

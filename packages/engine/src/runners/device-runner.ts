@@ -2,6 +2,7 @@ import type { Logger } from "@gmc/core";
 import { silentLogger } from "@gmc/core";
 import type { Program, TensorSpec } from "../onnx/emit.ts";
 import { sumsAsAdds } from "../onnx/sums-as-adds.ts";
+import { pipelineOf } from "../run-tasks.ts";
 import { placeOf } from "./blocks.ts";
 import type { CApiRunner, CApiSession } from "./c-api.ts";
 import { openCApi } from "./c-api.ts";
@@ -11,7 +12,7 @@ import { adjacentOutputs, PACKED, packingProgram } from "./packed-outputs.ts";
 import { checkProbe, PROBE } from "./probe.ts";
 import type { DeviceKind } from "./provider.ts";
 import { PROVIDERS } from "./provider.ts";
-import type { Binding, Place, Runner, Session } from "./runner.ts";
+import type { Binding, Pipeline, PipelineTask, Place, Runner, Session } from "./runner.ts";
 import { deviceTurns } from "./turns.ts";
 
 /**
@@ -37,7 +38,7 @@ export async function openDevice(kind: DeviceKind, threads: number, logger: Logg
       });
     });
   } catch (error) {
-    runner.close();
+    await runner.close();
     throw await explainDevice(kind, error);
   }
 }
@@ -79,11 +80,15 @@ class DeviceRunner implements Runner {
     return new DeviceSession(this.#runner, session, program, this.#memory);
   }
 
+  pipeline(tasks: readonly PipelineTask[]): Pipeline {
+    return pipelineOf(tasks, this.programsAtOnce);
+  }
+
   close(): Promise<void> {
     this.#closing ??= deviceTurns.take(async () => {
       this.#memory.release();
       await this.#keeper.release();
-      this.#runner.close();
+      await this.#runner.close();
     });
     return this.#closing;
   }
@@ -156,7 +161,7 @@ class DeviceSession implements Session {
         (await this.#packer(tensors)).bind(new Map<string, Place>([...outgoing, [PACKED, whole]])),
       );
     }
-    const bindings = [this.#session.bind(places)];
+    const bindings: Binding[] = [this.#session.bind(places)];
     for (const bind of packing) bindings.push(await bind());
     return bindings;
   }

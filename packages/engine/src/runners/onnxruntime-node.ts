@@ -3,12 +3,14 @@ import { EnvironmentError } from "@gmc/core";
 import type * as Ort from "onnxruntime-node";
 import type { Program, TensorSpec } from "../onnx/emit.ts";
 import { sumsAsAdds } from "../onnx/sums-as-adds.ts";
+import { pipelineOf } from "../run-tasks.ts";
 import { allocateBlock, blockOf } from "./blocks.ts";
 import { checkDevice, explainDevice } from "./device-search.ts";
 import { checkProbe, PROBE } from "./probe.ts";
 import type { DeviceKind } from "./provider.ts";
 import { WEBGPU_OPTIONS } from "./provider.ts";
-import type { Binding, Place, Runner, Session } from "./runner.ts";
+import type { Binding, PipelineTask, Place, Runner, Session } from "./runner.ts";
+import { disableTelemetry } from "./telemetry.ts";
 
 /**
  * Runs programs through the npm package onnxruntime-node. Its runs block the calling thread, and it copies every
@@ -23,16 +25,20 @@ export async function openOnnxruntimeNode(threads: number, device: "cpu" | Devic
     const options = sessionOptions(device, threads || availableParallelism());
     return new OrtSession(ort, await ort.InferenceSession.create(program.bytes, options), program);
   };
-  if (device === "cpu") return { name: "onnxruntime-node", runsAtOnce: 1, programsAtOnce: 1, open, close: () => {} };
+  const common = {
+    runsAtOnce: 1,
+    programsAtOnce: 1,
+    pipeline: (tasks: readonly PipelineTask[]) => pipelineOf(tasks, 1),
+  };
+  if (device === "cpu") return { ...common, name: "onnxruntime-node", open, close: () => {} };
   await checkDevice(device);
   try {
     const keeper = await open(PROBE); // the device stays open from one program to the next
     await checkProbe(keeper, device);
     const openAdding = (program: Program) => open(sumsAsAdds(program));
     return {
+      ...common,
       name: `onnxruntime-node (${device})`,
-      runsAtOnce: 1,
-      programsAtOnce: 1,
       open: openAdding,
       close: () => keeper.release(),
     };
@@ -42,6 +48,7 @@ export async function openOnnxruntimeNode(threads: number, device: "cpu" | Devic
 }
 
 async function loadOnnxruntime(): Promise<typeof Ort> {
+  disableTelemetry();
   try {
     return await import("onnxruntime-node");
   } catch (error) {

@@ -14,3 +14,20 @@ export function create(api: OrtApi, call: (out: BigUint64Array) => Pointer): big
   check(api, call(out));
   return out[0] ?? 0n;
 }
+
+/** Settles when an asynchronous call has come back, as its status says. */
+export const settled = (
+  api: OrtApi,
+  start: (done: (error: Error | null, status: Pointer) => void) => void,
+): Promise<void> =>
+  new Promise((resolve, reject) => {
+    start((error, status) => {
+      try {
+        if (error) throw error;
+        check(api, status);
+        resolve();
+      } catch (failure) {
+        reject(failure);
+      }
+    });
+  });

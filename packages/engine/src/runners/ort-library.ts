@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { EnvironmentError } from "@gmc/core";
+import { disableTelemetry } from "./telemetry.ts";
 
 export type Koffi = typeof import("koffi").default;
 
@@ -164,6 +165,7 @@ const unloadable = (what: string, cause?: unknown): EnvironmentError =>
   );
 
 async function load(): Promise<OrtLibrary> {
+  disableTelemetry();
   const koffi = await importKoffi();
   const { path, packageVersion } = locateLibrary();
   const library = attempt(`${path} does not load`, () => koffi.load(path));

@@ -22,12 +22,19 @@ export interface Runner {
   /** Programs of one shard that it computes at the same time, each on its share of the threads. */
   readonly programsAtOnce: number;
   /**
+   * Estimated microseconds of a pipeline from which its programs follow each other without the event loop between them. Absent: they
+   * never do.
+   */
+  readonly seamlessFrom?: number;
+  /**
    * Prepares a program; takes up to seconds.
    *
    * @param alone  nothing runs beside it: all threads are its own
    * @throws {EnvironmentError} when the library cannot be loaded
    */
   open(program: Program, alone?: boolean): Promise<Session>;
+  /** Ties bindings of this runner together, to run as they depend on each other. */
+  pipeline(tasks: readonly PipelineTask[]): Pipeline;
   /** Frees what the runner shares among its sessions; release those first. */
   close(): void | Promise<void>;
 }
@@ -52,5 +59,28 @@ export interface Session {
 export interface Binding {
   /** Settles when all outputs are written. Runs of different bindings may overlap, runs of one may not. */
   run(): Promise<void>;
+  release(): void;
+}
+
+/** A binding's run among others. */
+export interface PipelineTask {
+  readonly binding: Binding;
+  /** Numbers of the tasks that come before it; smaller than its own. */
+  readonly after: readonly number[];
+  /** `work` of its program. */
+  readonly work: number;
+}
+
+/** Bindings that run together, `programsAtOnce` of them at the same time. */
+export interface Pipeline {
+  /**
+   * Settles when all have run.
+   *
+   * @param onDone  called with every task's number, in an order that is the same at every run, each as soon as its task and those
+   *   before it in that order are done
+   * @throws an error of one; no other is running then
+   */
+  run(onDone?: (task: number) => void): Promise<void>;
+  /** Lets go of the bindings, which are the caller's to release. */
   release(): void;
 }

@@ -1,3 +1,5 @@
+import type { LinearScale } from "../pictures/linear-scale.ts";
+import { linearScale, tickText } from "../pictures/linear-scale.ts";
 import { decimal, element, INK, type Svg, svgDocument, text } from "../pictures/svg.ts";
 import { colourOf } from "./html.ts";
 import type { LossPoint, ReportRun } from "./report-data.ts";
@@ -20,8 +22,8 @@ export function lossChart(runs: readonly ReportRun[]): Svg | undefined {
   const place = (run: ReportRun, point: LossPoint) => point.step / (byEpoch ? (stepsPerEpoch(run.losses) ?? 1) : 1);
   const xs = drawn.flatMap((run) => run.losses.map((point) => place(run, point)));
   const ys = drawn.flatMap(({ losses }) => losses.flatMap((point) => [point.loss, point.validationLoss ?? point.loss]));
-  const x = scale(0, Math.max(...xs), PLOT.left, PLOT.right);
-  const y = scale(Math.min(...ys), Math.max(...ys), PLOT.bottom, PLOT.top);
+  const x = linearScale(0, Math.max(...xs), PLOT.left, PLOT.right);
+  const y = linearScale(Math.min(...ys), Math.max(...ys), PLOT.bottom, PLOT.top);
   const curves = drawn.flatMap((run) => {
     const colour = colourOf(run, runs);
     const steps = run.losses.filter(({ kind }) => kind === "step");
@@ -49,29 +51,7 @@ const MOST_DOTS = 40;
 
 type Point = readonly [x: number, y: number];
 
-interface Scale {
-  readonly ticks: readonly number[];
-  at(value: number): number;
-}
-
-/** A linear scale from round numbers to round numbers. */
-function scale(smallest: number, largest: number, from: number, to: number): Scale {
-  const span = largest > smallest ? largest - smallest : Math.abs(largest) || 1;
-  const step = niceStep(span / 5);
-  const low = Math.floor(smallest / step) * step;
-  const count = Math.max(1, Math.ceil((largest - low) / step - 1e-9));
-  const ticks = Array.from({ length: count + 1 }, (_, i) => low + i * step);
-  const high = low + count * step;
-  return { ticks, at: (value) => from + ((value - low) / (high - low)) * (to - from) };
-}
-
-/** 1, 2 or 5 times a power of ten, at least the given step. */
-function niceStep(step: number): number {
-  const power = 10 ** Math.floor(Math.log10(step));
-  return power * ([1, 2, 5].find((factor) => factor * power >= step) ?? 10);
-}
-
-function axes(x: Scale, y: Scale, unit: string): Svg[] {
+function axes(x: LinearScale, y: LinearScale, unit: string): Svg[] {
   const across = y.ticks.flatMap((tick) => {
     const at = y.at(tick);
     return [
@@ -101,8 +81,6 @@ function line(points: readonly Point[], style: Readonly<Record<string, string | 
 }
 
 const dot = (cx: number, cy: number, fill: string): Svg => element("circle", { cx, cy, r: 3.2, fill });
-
-const tickText = (value: number): string => String(Number(value.toPrecision(6)));
 
 /** Undefined before an epoch was closed. */
 function stepsPerEpoch(losses: readonly LossPoint[]): number | undefined {

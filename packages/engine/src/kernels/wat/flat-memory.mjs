@@ -1,7 +1,8 @@
 /**
  * Kernels over the flat vectors (parameters, gradient, moments): plain SIMD128, four float32 a turn.
- * Every function takes byte addresses that are multiples of 16 and a count of groups of four; the vectors are padded
- * with zeros to whole groups, and a zero stays a zero under each of them.
+ * Every function takes byte addresses and a count of groups of four; the vectors are padded with zeros to
+ * whole groups, and a zero stays a zero under each of them. Loops end with their test: with it at their start V8 takes
+ * 2.7 instead of 2.1 ms for 2.88 million elements of Adam.
  *
  * @param {{ shared: boolean }} options  shared: the memory is a SharedArrayBuffer (needs its own module)
  */
@@ -34,8 +35,8 @@ export const flatMemoryWat = ({ shared }) => `
     ;; subnormal moments for ever (0.9 * 4 ulp rounds to 4 ulp), and those cost a hundred cycles each.
     (local.set $TINY (f32x4.splat (f32.const 0x1p-126)))
     (block $done
+      (br_if $done (i32.eqz (local.get $groups)))
       (loop $next
-        (br_if $done (i32.eqz (local.get $groups)))
         (local.set $G (f32x4.mul (v128.load (local.get $g)) (local.get $SCALE)))
         (local.set $M (f32x4.add
           (f32x4.mul (v128.load (local.get $m)) (local.get $B1))
@@ -57,26 +58,24 @@ export const flatMemoryWat = ({ shared }) => `
         (local.set $g (i32.add (local.get $g) (i32.const 16)))
         (local.set $m (i32.add (local.get $m) (i32.const 16)))
         (local.set $v (i32.add (local.get $v) (i32.const 16)))
-        (local.set $groups (i32.sub (local.get $groups) (i32.const 1)))
-        (br $next))))
+        (br_if $next (local.tee $groups (i32.sub (local.get $groups) (i32.const 1)))))))
 
   ;; x += y
   (func (export "add") (param $x i32) (param $y i32) (param $groups i32)
     (block $done
+      (br_if $done (i32.eqz (local.get $groups)))
       (loop $next
-        (br_if $done (i32.eqz (local.get $groups)))
         (v128.store (local.get $x) (f32x4.add (v128.load (local.get $x)) (v128.load (local.get $y))))
         (local.set $x (i32.add (local.get $x) (i32.const 16)))
         (local.set $y (i32.add (local.get $y) (i32.const 16)))
-        (local.set $groups (i32.sub (local.get $groups) (i32.const 1)))
-        (br $next))))
+        (br_if $next (local.tee $groups (i32.sub (local.get $groups) (i32.const 1)))))))
 
   ;; Sum of squares in float64 (squares of float32 are exact there): four lanes, added up as (0 + 2) + (1 + 3).
   (func (export "sumOfSquares") (param $x i32) (param $groups i32) (result f64)
     (local $X v128) (local $LOW v128) (local $HIGH v128) (local $SUM0 v128) (local $SUM1 v128)
     (block $done
+      (br_if $done (i32.eqz (local.get $groups)))
       (loop $next
-        (br_if $done (i32.eqz (local.get $groups)))
         (local.set $X (v128.load (local.get $x)))
         (local.set $LOW (f64x2.promote_low_f32x4 (local.get $X)))
         (local.set $HIGH (f64x2.promote_low_f32x4
@@ -84,8 +83,7 @@ export const flatMemoryWat = ({ shared }) => `
         (local.set $SUM0 (f64x2.add (local.get $SUM0) (f64x2.mul (local.get $LOW) (local.get $LOW))))
         (local.set $SUM1 (f64x2.add (local.get $SUM1) (f64x2.mul (local.get $HIGH) (local.get $HIGH))))
         (local.set $x (i32.add (local.get $x) (i32.const 16)))
-        (local.set $groups (i32.sub (local.get $groups) (i32.const 1)))
-        (br $next)))
+        (br_if $next (local.tee $groups (i32.sub (local.get $groups) (i32.const 1))))))
     (local.set $SUM0 (f64x2.add (local.get $SUM0) (local.get $SUM1)))
     (f64.add (f64x2.extract_lane 0 (local.get $SUM0)) (f64x2.extract_lane 1 (local.get $SUM0))))
 
@@ -93,13 +91,12 @@ export const flatMemoryWat = ({ shared }) => `
   (func (export "allFinite") (param $x i32) (param $groups i32) (result i32)
     (local $LARGEST v128)
     (block $done
+      (br_if $done (i32.eqz (local.get $groups)))
       (loop $next
-        (br_if $done (i32.eqz (local.get $groups)))
         (local.set $LARGEST (i32x4.max_s (local.get $LARGEST)
           (v128.and (v128.load (local.get $x)) (v128.const i32x4 0x7fffffff 0x7fffffff 0x7fffffff 0x7fffffff))))
         (local.set $x (i32.add (local.get $x) (i32.const 16)))
-        (local.set $groups (i32.sub (local.get $groups) (i32.const 1)))
-        (br $next)))
+        (br_if $next (local.tee $groups (i32.sub (local.get $groups) (i32.const 1))))))
     (i32x4.all_true (i32x4.lt_s (local.get $LARGEST)
       (v128.const i32x4 0x7f800000 0x7f800000 0x7f800000 0x7f800000))))
 )
