@@ -63,11 +63,8 @@ export class JobsCluster {
 
   /** Names of keys that are neither the queue's nor those of workers and coordinators. */
   async strayKeys(): Promise<readonly string[]> {
-    return (await this.keys("*")).filter((key) => !/^gmc:(queue:|worker|leader)/.test(key));
-  }
-
-  async keys(pattern: string): Promise<readonly string[]> {
-    return ((await this.queue.control.command(["KEYS", pattern])) as string[]).sort();
+    const keys = (await this.queue.control.command(["KEYS", "*"])) as string[];
+    return keys.filter((key) => !/^gmc:(queue:|worker|leader)/.test(key)).sort();
   }
 
   async close(): Promise<void> {
