@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { redisServerMissing, startRedisServer } from "@gmc/testkit";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { TrainDocument } from "../../e2e/gmc.ts";
 import { gmcJson, ROOT, start, workFolder } from "../../e2e/gmc.ts";
 import { leftOver, markedProcesses, ours, processesHidden } from "./processes.ts";
@@ -53,10 +53,13 @@ describe.skipIf(missing)(`gmc cluster${missing ? ` (skipped: ${missing})` : ""}`
       const record = await call([...CONFIG, "--redis", "c", "--workers", "2", "--out", `runs/${name}`]);
       expect(record).toMatchObject({ status: "finished", workers: 2, weightsSha256: single.weightsSha256 });
     }
-    const status = await call<StatusDocument>(["cluster", "status", "--dir", "c"]);
-    expect(status.workers.map(({ state }) => state)).toEqual(["idle", "idle"]);
-    expect(status.coordinator).not.toBeNull();
-    expect(status.finished).toBe(2);
+    const expectAtRest = async (): Promise<void> => {
+      const status = await call<StatusDocument>(["cluster", "status", "--dir", "c"]);
+      expect(status.workers.map(({ state }) => state)).toEqual(["idle", "idle"]);
+      expect(status.coordinator).not.toBeNull();
+      expect(status.finished).toBe(2);
+    };
+    await vi.waitFor(expectAtRest, { timeout: 10_000 }); // a worker says that it is idle with a heartbeat after the run
 
     await call(["cluster", "down", "--dir", "c"]);
     expect(await leftOver(mark.TMPDIR)).toEqual([]);

@@ -41,15 +41,9 @@ describe.skipIf(missing)(`operation of a cluster${missing ? ` (skipped: ${missin
     await cluster.kill(cluster.coordinator);
     await cluster.startCoordinator(["--http", String(first)], { GMC_BOARD_PASSWORD: PASSWORD });
     await cluster.addWorker(["--http", `127.0.0.1:${second}`]);
-    const submit = [
-      "submit",
-      join(ROOT, "examples/demo.yaml"),
-      "--data.path",
-      "data/synth",
-      "--training.epochs",
-      "400",
-    ];
-    job = (await gmcJson<{ job: string }>([...submit, "--out", "runs/long", ...cluster.redis], folder.path)).job;
+    const submit = ["submit", join(ROOT, "examples/demo.yaml"), "--data.path", "data/synth", "--out", "runs/long"];
+    const minutes = ["--training.epochs", "4000"]; // it is cancelled below
+    job = (await gmcJson<{ job: string }>([...submit, ...minutes, ...cluster.redis], folder.path)).job;
     while (!/gmc_worker_run_step\{[^}]*\} [1-9]/.test(await (await get(`${worker}/metrics`)).text())) await sleep(100);
   });
   afterAll(async () => {
