@@ -46,8 +46,9 @@ function startEngine() {
   if (runs("docker", "info") && runs("docker", "compose", "version")) return;
   const shared = process.env.GMC_SHARED ?? fileURLToPath(new URL("../../shared", import.meta.url));
   const script = `${shared}/containers/engine.sh`;
+  const { npm_config_ignore_scripts: _, ...env } = process.env; // ours; the images' packages need their install scripts
   const started =
-    mayInstall() && existsSync(script) && spawnSync(script, ["up"], { stdio: ["ignore", 2, 2] }).status === 0;
+    mayInstall() && existsSync(script) && spawnSync(script, ["up"], { stdio: ["ignore", 2, 2], env }).status === 0;
   if (!started) console.error("The tests of docker compose will be skipped: no Docker engine with compose answers.");
 }
 

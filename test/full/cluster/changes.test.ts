@@ -19,8 +19,9 @@ describe.skipIf(missing)(`a run on a cluster${missing ? ` (skipped: ${missing})`
   let folder: WorkFolder;
   let cluster: TestCluster;
   let alone: RunRecord;
-  /** 160 steps: time for something to happen. */
-  const config = smallRun({ training: { epochs: 40 } });
+  /** 320 steps: time for something to happen. */
+  const epochs = 80;
+  const config = smallRun({ training: { epochs } });
   let runs = 0;
   let out = "";
   let job = "";
@@ -206,7 +207,7 @@ describe.skipIf(missing)(`a run on a cluster${missing ? ` (skipped: ${missing})`
   test("goes on where it was when all workers left in good order and others came", async () => {
     let left = 0;
     const rare = smallRun({
-      training: { epochs: 40, checkpoint: { everyEpochs: 1000 }, validation: { fraction: 0.25 } },
+      training: { epochs, checkpoint: { everyEpochs: 1000 }, validation: { fraction: 0.25 } },
     });
     const course = await trainAnd(
       30,
