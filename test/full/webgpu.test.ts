@@ -3,30 +3,16 @@ import { initialTrainState } from "@gmc/core";
 import { EngineConfig, openReplica } from "@gmc/engine";
 import { buildModel, classifierModel } from "@gmc/models";
 import {
-  fixturePath,
-  fromTorch,
-  goldenSmall,
   goldenSmallModel,
   randomInputs,
-  readTensorFile,
   relativeError,
-  scalarOf,
   supervisedContractModel,
-  tensorOf,
   variationalContractModel,
 } from "@gmc/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describeSmallGolden } from "../support/describe-golden.ts";
 import { describeReplica } from "../support/describe-replica.ts";
-import { expectClose, GoldenRun } from "../support/golden-run.ts";
 import { useSoftwareGpu } from "../support/software-gpu.ts";
-
-/**
- * Against float64. SwiftShader computes in float32 as the CPU does; what is left is the order of sums and the exactness of
- * exp and sqrt. The CPU's bar is 1e-5.
- */
-const GRADIENT_TOLERANCE = 1e-5;
-/** After five Adam steps, which divide by tiny second moments and so enlarge rounding. */
-const TRAINED_TOLERANCE = 1e-4;
 
 const models = {
   "supervised (local loss, masks, noise)": supervisedContractModel,
@@ -59,39 +45,7 @@ describe.skipIf(missing)(`webgpu on a software GPU${missing ? ` (skipped: ${miss
     expect(events).toEqual(["engine.device", "engine.compiled", "engine.compiled"]);
   });
 
-  describe("the small golden model", () => {
-    const file = readTensorFile(fixturePath("small-model.safetensors"));
-    const [batch, shards] = [12, 4];
-    let run: GoldenRun;
-    beforeAll(async () => {
-      run = await GoldenRun.open(await goldenSmallModel(buildModel), goldenSmall, file, { device: "webgpu" });
-    });
-    afterAll(() => run?.replica.close());
-
-    test("embeddings, loss and every gradient are within 1e-5 of float64", async () => {
-      await run.reset();
-      const step = await run.step(batch, shards);
-      const reference = fromTorch(goldenSmall, file, `shards${shards}.grad.`);
-      expect(Object.keys(reference).sort()).toEqual(run.model.parameters.map(({ name }) => name).sort());
-      expectClose(run.gradients(step), reference, GRADIENT_TOLERANCE);
-      const z = tensorOf(file, `shards${shards}.z`).data;
-      expect(relativeError(step.embeddings ?? [], z)).toBeLessThan(GRADIENT_TOLERANCE);
-      expect(relativeError([step.loss], [scalarOf(file, `shards${shards}.loss`)])).toBeLessThan(GRADIENT_TOLERANCE);
-    });
-
-    test("five Adam steps on the device give the reference's losses, weights and evaluation codes", async () => {
-      await run.reset();
-      const losses = await run.train(batch, shards);
-      expect(relativeError(losses, tensorOf(file, `shards${shards}.losses`).data)).toBeLessThan(TRAINED_TOLERANCE);
-      const after = run.stateFrom(file, `shards${shards}.after5.`);
-      const state = await run.replica.read();
-      expect(state.step).toBe(5);
-      expect(relativeError(state.parameters, after.parameters)).toBeLessThan(TRAINED_TOLERANCE);
-      expect(relativeError(state.buffers, after.buffers)).toBeLessThan(TRAINED_TOLERANCE);
-      const codes = await run.evaluate(batch);
-      expect(relativeError(codes, tensorOf(file, `shards${shards}.eval.z`).data)).toBeLessThan(TRAINED_TOLERANCE);
-    });
-  });
+  describeSmallGolden("onnxruntime on webgpu", { device: "webgpu" }, [4]); // SwiftShader: seconds a step
 
   test("a device's Adam follows the CPU's: decoupled decay, clipping, gradients that are zero", async () => {
     const rule = { learningRate: 1e-2, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1, maxNorm: 0.5 };

@@ -31,6 +31,7 @@ export {
 } from "./errors.ts";
 export type { Logger } from "./logger.ts";
 export { silentLogger } from "./logger.ts";
+export { isLoopback } from "./loopback.ts";
 export type {
   BufferSpec,
   ContrastiveSpec,

@@ -1,4 +1,3 @@
-import { isIP } from "node:net";
 import type { ServerRole } from "./server-info.ts";
 
 /** Settings as redis.conf has them; a list gives several words. */
@@ -47,9 +46,3 @@ export const formatSettings = (settings: RedisSettings): string =>
 const quoted = (word: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must be escaped
   `"${word.replaceAll(/[\u0000-\u001f"\\]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`)}"`;
-
-/** True for an address that other machines cannot reach. */
-export function isLoopback(host: string): boolean {
-  if (host === "localhost" || host === "::1" || host === "[::1]") return true;
-  return isIP(host) === 4 && host.startsWith("127.");
-}

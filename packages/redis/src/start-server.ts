@@ -3,11 +3,11 @@ import { mkdir, rm, rmdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
-import { ConfigError, EnvironmentError } from "@gmc/core";
+import { ConfigError, EnvironmentError, isLoopback } from "@gmc/core";
 import { openServer } from "./open-server.ts";
 import type { ServerRole } from "./server-info.ts";
 import type { RedisPlace, RedisSettings } from "./server-settings.ts";
-import { formatSettings, isLoopback, settingsOf } from "./server-settings.ts";
+import { formatSettings, settingsOf } from "./server-settings.ts";
 
 export interface StartRedisOptions {
   /** The server's own folder, made where it is missing: settings, socket, and the append-only file of a control server. */

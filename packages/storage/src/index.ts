@@ -20,7 +20,7 @@ export { fetchFile } from "./http/fetch-file.ts";
 export type { FetchTextOptions } from "./http/fetch-text.ts";
 export { fetchText } from "./http/fetch-text.ts";
 export type { HttpServer, ListenOptions } from "./http/listen.ts";
-export { isLoopback, listenHttp } from "./http/listen.ts";
+export { listenHttp } from "./http/listen.ts";
 export type { ServedFile } from "./http/send-file.ts";
 export { sendFile, sendText } from "./http/send-file.ts";
 export type { KnownSum, KnownSumOptions } from "./known-sums.ts";

@@ -2,6 +2,8 @@ export { supervisedContractModel, variationalContractModel } from "./contract-mo
 export { fromTorch, goldenInputs, nameFromTorch, packTensors, permuted } from "./from-torch.ts";
 export type { BuildModel, GoldenConfig, GoldenModality, GoldenModel } from "./golden-model.ts";
 export { goldenMhd, goldenMhdModel, goldenSmall, goldenSmallModel } from "./golden-model.ts";
+export type { Power } from "./mortal-files.ts";
+export { mortalFiles } from "./mortal-files.ts";
 export { randomInputs } from "./random-inputs.ts";
 export type { RedisProxy } from "./redis/proxy.ts";
 export { startProxy } from "./redis/proxy.ts";

@@ -1,4 +1,3 @@
-import type { FileHandle } from "node:fs/promises";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,35 +11,8 @@ import { linearModel } from "./linear-replica.testing.ts";
 const power = vi.hoisted(() => ({ callsLeft: Number.POSITIVE_INFINITY }));
 
 vi.mock("node:fs/promises", async (original) => {
-  const spend = (): void => {
-    if (power.callsLeft <= 0) throw new Error("killed");
-    power.callsLeft--;
-  };
-  const mortal = <T extends object>(target: T): T =>
-    new Proxy(target, {
-      get(object, name) {
-        const value = Reflect.get(object, name) as unknown;
-        if (typeof value !== "function" || name === "constructor") return value;
-        return (...args: unknown[]) => {
-          spend();
-          return Reflect.apply(value, object, args) as unknown;
-        };
-      },
-    });
-  const real = await original<typeof import("node:fs/promises")>();
-  const open = async (...args: Parameters<typeof real.open>): Promise<FileHandle> => {
-    spend();
-    return mortal(await real.open(...args));
-  };
-  return {
-    ...real,
-    ...Object.fromEntries(["mkdir", "readdir", "rename", "rm"].map((name) => [name, mortalCall(name)])),
-    open,
-  };
-
-  function mortalCall(name: string) {
-    return (...args: unknown[]) => Reflect.get(mortal(real), name)(...args) as unknown;
-  }
+  const { mortalFiles } = await import("@gmc/testkit");
+  return mortalFiles(await original<typeof import("node:fs/promises")>(), power);
 });
 
 const IDENTITY = { config: { seed: 1 }, dataSha256: "d" };

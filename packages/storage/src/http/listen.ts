@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { hostname, networkInterfaces } from "node:os";
-import { EnvironmentError, UsageError } from "@gmc/core";
+import { EnvironmentError, isLoopback, UsageError } from "@gmc/core";
 
 /** A server that listens. */
 export interface HttpServer {
@@ -68,10 +68,6 @@ function closeGently(server: Server, graceMs: number): Promise<void> {
 }
 
 const isEverywhere = (host: string): boolean => host === "0.0.0.0" || host === "::";
-
-/** True when only this machine can reach what listens there. */
-export const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 
 function publicHosts(host: string): string[] {
   if (isLoopback(host)) return [];

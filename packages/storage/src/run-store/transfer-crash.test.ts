@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -16,36 +15,8 @@ import { pullRun, pushRun } from "./transfer-run.ts";
 const power = vi.hoisted(() => ({ callsLeft: Number.POSITIVE_INFINITY }));
 
 vi.mock("node:fs/promises", async (original) => {
-  const spend = (): void => {
-    if (power.callsLeft <= 0) throw new Error("killed");
-    power.callsLeft--;
-  };
-  const mortal = <T extends object>(target: T): T =>
-    new Proxy(target, {
-      get(object, name) {
-        const value = Reflect.get(object, name) as unknown;
-        if (typeof value !== "function" || name === "constructor") return value;
-        return (...args: unknown[]) => {
-          if (name !== "close") spend();
-          if (name === "sync") return Promise.resolve(); // counted, not done: a killed process loses nothing by it
-          return Reflect.apply(value, object, args) as unknown;
-        };
-      },
-    });
-  const real = await original<typeof import("node:fs/promises")>();
-  const open = async (...args: Parameters<typeof real.open>): Promise<FileHandle> => {
-    spend();
-    return mortal(await real.open(...args));
-  };
-  const mortalCall =
-    (name: string) =>
-    async (...args: unknown[]) =>
-      Reflect.get(mortal(real), name)(...args) as unknown;
-  return {
-    ...real,
-    ...Object.fromEntries(["mkdir", "readdir", "rename", "rm"].map((name) => [name, mortalCall(name)])),
-    open,
-  };
+  const { mortalFiles } = await import("@gmc/testkit");
+  return mortalFiles(await original<typeof import("node:fs/promises")>(), power);
 });
 
 const TOKEN = "a token of some length";
