@@ -1,21 +1,13 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { redisServerMissing, startRedisServer } from "@gmc/testkit";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Running, TrainDocument } from "../../e2e/gmc.ts";
 import { gmcJson, ROOT, start, workFolder } from "../../e2e/gmc.ts";
+import { freePort } from "../../support/free-port.ts";
 
 const missing = redisServerMissing();
 const TOKEN = "0123456789abcdef-test";
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
 
 describe.skipIf(missing)(`machines that share no folder${missing ? ` (skipped: ${missing})` : ""}`, () => {
   const folder = workFolder();

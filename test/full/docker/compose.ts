@@ -1,11 +1,11 @@
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { chmodSync, createWriteStream, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, vi } from "vitest";
 import { ROOT } from "../../e2e/gmc.ts";
+import { freePort } from "../../support/free-port.ts";
 
 const execute = promisify(execFile);
 const HEALTHY_MS = 90_000;
@@ -122,11 +122,3 @@ export async function openCompose(options: ComposeOptions = {}): Promise<Compose
 }
 
 const hasBuildx = (): boolean => spawnSync("docker", ["buildx", "version"], { stdio: "ignore" }).status === 0;
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}

@@ -1,8 +1,8 @@
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { redisServerMissing } from "@gmc/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gmcJson, ROOT, sleep, workFolder } from "../../e2e/gmc.ts";
+import { freePort } from "../../support/free-port.ts";
 import { JobsCluster } from "./jobs-cluster.ts";
 
 const missing = redisServerMissing();
@@ -159,15 +159,3 @@ describe.skipIf(missing)(`operation of a cluster${missing ? ` (skipped: ${missin
     }
   });
 });
-
-/** A port that was free a moment ago. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
-}

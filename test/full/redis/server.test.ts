@@ -1,6 +1,5 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "@gmc/core";
@@ -8,6 +7,7 @@ import { EnvironmentError } from "@gmc/core";
 import { openServer, parseRedisUrl, RedisChannel } from "@gmc/redis";
 import { redisServerMissing, startRedisServer } from "@gmc/testkit";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { freePort } from "../../support/free-port.ts";
 
 const missing = redisServerMissing();
 const openssl = spawnSync("openssl", ["version"]).status === 0;
@@ -16,14 +16,6 @@ async function server(config: Record<string, string | string[]>) {
   const started = await startRedisServer({ config });
   onTestFinished(() => started.close());
   return started.url;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 describe.skipIf(missing)(`a server and its role${missing ? ` (skipped: ${missing})` : ""}`, () => {
