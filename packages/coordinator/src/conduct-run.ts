@@ -31,9 +31,10 @@ export interface ConductedJob {
   /** The run's id. */
   readonly run: string;
   readonly data: TrainJobData;
+  /** Held, and kept up from here on. */
   readonly lease: HeldLease;
   readonly reporter: JobReporter;
-  /** The job's data as they are now; undefined when the queue has lost it. */
+  /** The job's data as they are now; undefined when the queue has lost it. @throws {LostRunError} when it is over */
   readonly read: () => Promise<TrainJobData | undefined>;
 }
 
@@ -60,16 +61,19 @@ export async function conductRun(
 ): Promise<TrainJobResult> {
   const conductor = new Conductor(context, job);
   try {
-    await conductor.adopt(signal);
-    const result = job.reporter.report.result ?? (await conductor.toEnd(signal));
+    await conductor.adopt();
+    const { report } = job.reporter; // its end may have been told already, and the queue not have taken it
+    if (report.error) throw new RunFailedError(report.error);
+    const result = report.result ?? (await conductor.toEnd(signal));
     if (result.status !== "stopped") job.reporter.setResult(result);
-    await job.reporter.flush(true); // from here on nobody begins it anew: its keys may be gone before the queue takes the result
+    await job.reporter.flush(true); // from here on nobody begins it anew
     await conductor.cleanUp(signal);
     return result;
   } catch (error) {
     if (signal.aborted || error instanceof LostRunError) throw error;
     const failure = error instanceof RunFailedError ? error : new RunFailedError(encodeError(error));
     job.reporter.setError(failure.error);
+    await job.reporter.flush(true);
     await conductor.cleanUp(signal);
     throw failure;
   } finally {
@@ -109,9 +113,8 @@ class Conductor {
   }
 
   /** Takes the run over as it is: new, or in the middle. */
-  async adopt(signal: AbortSignal): Promise<void> {
-    const { registry, pool, tick } = this.#context;
-    while (!(await this.#job.lease.acquire())) await tick(signal);
+  async adopt(): Promise<void> {
+    const { registry, pool } = this.#context;
     this.#generation = await this.#open();
     pool.join(this.#job.run);
     const members = this.#generation?.plan.members.map(({ worker }) => worker) ?? [];
@@ -153,8 +156,8 @@ class Conductor {
     const { now } = this.#context;
     if (now() - this.#readAt > REQUEST_MS) {
       this.#readAt = now();
+      const data = await this.#job.read(); // first: the lease of a run that is over must not be taken again
       if (!(await this.#job.lease.renew())) throw new LostRunError();
-      const data = await this.#job.read();
       if (!data) this.#fail(this.#forgotten());
       this.#cancelled = data.request !== undefined;
     }

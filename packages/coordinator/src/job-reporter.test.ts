@@ -59,3 +59,14 @@ test("every closed epoch becomes news once, also when several close between two 
   next.setProgress(progress(40, 2, 3, 4));
   expect(epochs(next.report)).toEqual([1, 2, 3, 4]);
 });
+
+test("what an attempt failed with stays told while it goes on, and is forgotten when another one begins", () => {
+  const { reporter } = reporterOf();
+  reporter.goOn(0);
+  reporter.setError({ code: "ERR_USAGE", message: "no", details: {} });
+  const { reporter: again } = reporterOf(reporter.report);
+  again.goOn(0);
+  expect(again.report.error).toMatchObject({ message: "no" });
+  again.goOn(1);
+  expect(again.report).not.toHaveProperty("error");
+});

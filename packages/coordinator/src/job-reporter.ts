@@ -70,7 +70,13 @@ export class JobReporter {
     this.#set({ result });
   }
 
-  /** Another attempt begins: what the last one failed with is no news. */
+  /** Goes on with this attempt, the queue's count: what another one failed with is no news. */
+  goOn(attempt: number): void {
+    if (this.#report.attempt === attempt) return;
+    this.forgetError();
+    this.#set({ attempt });
+  }
+
   forgetError(): void {
     const { error: _, ...rest } = this.#report;
     this.#report = rest;

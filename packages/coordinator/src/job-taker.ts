@@ -30,7 +30,7 @@ export class JobTaker {
   readonly #queue: JobQueue;
   readonly #worker: Worker<TrainJobData, TrainJobResult, "train">;
   readonly #closing = new AbortController();
-  readonly #conducted = new Map<string, { readonly stop: AbortController; readonly ended: Promise<unknown> }>();
+  readonly #conducted = new Map<string, Conducted>();
   readonly #waiting: (() => void)[] = [];
 
   constructor(options: JobTakerOptions) {
@@ -68,39 +68,46 @@ export class JobTaker {
 
   async #process(job: TrainQueueJob, token: string | undefined): Promise<TrainJobResult> {
     const run = job.id ?? "";
-    const held = await this.#heldBack(job, token);
+    const held = this.#conducted.has(run) ? undefined : await this.#heldBack(job, token);
     if (held) throw held;
-    for (let earlier = this.#conducted.get(run); earlier; earlier = this.#conducted.get(run)) {
-      earlier.stop.abort(new LostRunError()); // its lock has run out, so that the job came to us once more
-      await earlier.ended;
-      if (this.#conducted.get(run) === earlier) this.#conducted.delete(run);
+    const conducted = this.#conducted.get(run) ?? this.#begin(run, job);
+    conducted.token = token;
+    const [end] = await Promise.allSettled([conducted.end]);
+    // Its lock had run out, so that the queue has given it to us once more: the last to get it tells how it ended.
+    if (conducted.token !== token) throw new WaitingError();
+    this.#conducted.delete(run);
+    if (end.status === "rejected") throw await this.#settled(job, token, end.reason);
+    if (end.value.status === "stopped" && (await this.#dataOf(run))?.request !== "cancel") {
+      throw await this.#setAside(job, token);
     }
-    const stop = new AbortController();
-    const signal = AbortSignal.any([stop.signal, this.#closing.signal]);
-    const conducting = this.#conduct(run, job, signal);
-    const ended = conducting.catch(() => {});
-    this.#conducted.set(run, { stop, ended });
-    try {
-      const result = await conducting;
-      if (result.status === "stopped" && (await this.#dataOf(run))?.request !== "cancel") throw new NotEndedError();
-      return result;
-    } catch (error) {
-      throw await this.#settled(job, token, error);
-    } finally {
-      if (this.#conducted.get(run)?.stop === stop) this.#conducted.delete(run);
-    }
+    return end.value;
   }
 
-  #conduct(run: string, job: TrainQueueJob, signal: AbortSignal): Promise<TrainJobResult> {
+  #begin(run: string, job: TrainQueueJob): Conducted {
+    const conducted = { end: this.#conduct(run, job), token: undefined };
+    this.#conducted.set(run, conducted);
+    return conducted;
+  }
+
+  async #conduct(run: string, given: TrainQueueJob): Promise<TrainJobResult> {
     const { control, owner, leaseMs } = this.#options;
+    const { signal } = this.#closing;
+    const lease = new HeldLease(control, runKeys(run).lease("coordinator"), owner, leaseMs);
+    while (!(await lease.acquire())) await this.#nextTick(signal);
+    // Read again: who conducted it before us may have told its end since the queue gave us the job.
+    const job = (await this.#queue.train.getJob(run)) ?? given;
     return conductRun(
-      { ...this.#options, tick: (given) => this.#nextTick(given), now: () => performance.now() },
+      { ...this.#options, tick: (signal) => this.#nextTick(signal), now: () => performance.now() },
       {
         run,
         data: job.data,
-        lease: new HeldLease(control, runKeys(run).lease("coordinator"), owner, leaseMs),
+        lease,
         reporter: this.#reporterOf(job),
-        read: () => this.#dataOf(run),
+        read: async () => {
+          const now = await this.#queue.train.getJob(run);
+          if (now?.finishedOn !== undefined) throw new LostRunError();
+          return now?.data;
+        },
       },
       signal,
     );
@@ -108,7 +115,6 @@ export class JobTaker {
 
   /** What the queue is told: the run has failed, or somebody else goes on with it. */
   async #settled(job: TrainQueueJob, token: string | undefined, error: unknown): Promise<Error> {
-    if (error instanceof NotEndedError) return await this.#setAside(job, token);
     if (error instanceof RunFailedError) {
       const { code } = error.error;
       if (code === "ERR_CANCELLED" && (await this.#dataOf(job.id ?? ""))?.request === "pause") {
@@ -126,11 +132,12 @@ export class JobTaker {
 
   /** Not now: it is paused, or what it comes after is not over. */
   async #heldBack(job: TrainQueueJob, token: string | undefined): Promise<Error | undefined> {
-    if (job.data.request === "pause" && (await this.#queue.train.getJob(job.id ?? ""))?.data.request === "pause") {
+    const { request, paused, after } = (await this.#dataOf(job.id ?? "")) ?? job.data;
+    if (paused) return await this.#setAside(job, token); // our lock ran out before it had been set aside
+    if (request === "pause") {
       if (await this.#mayBeUnderWay(job)) return undefined; // its workers have to be stopped first
       return await this.#setAside(job, token);
     }
-    const { after } = job.data;
     if (after === undefined) return undefined;
     const before = await this.#queue.train.getJob(after);
     if (before && before.finishedOn === undefined) {
@@ -162,9 +169,10 @@ export class JobTaker {
   /** Its workers are free: it waits to be resumed, or, when somebody has resumed it already, to be taken again. */
   async #setAside(job: TrainQueueJob, token: string | undefined): Promise<Error> {
     const { request, ...data } = (await this.#dataOf(job.id ?? "")) ?? job.data;
-    const paused = request === "pause";
+    const paused = request === "pause" || data.paused === true;
     await job.updateData({ ...data, paused, resume: "if-there" });
     const reporter = this.#reporterOf((await this.#queue.train.getJob(job.id ?? "")) ?? job);
+    reporter.forgetError();
     reporter.tell({ event: "waiting", reason: paused ? "paused" : "resumed" });
     await reporter.flush(true);
     if (!paused) {
@@ -187,7 +195,7 @@ export class JobTaker {
     };
     const write = (report: JobReport) => job.updateProgress(report);
     const reporter = new JobReporter(reportOf(job), write, undefined, undefined, onNews);
-    if (reporter.report.error) reporter.forgetError();
+    reporter.goOn(job.attemptsMade);
     return reporter;
   }
 
@@ -208,8 +216,12 @@ export class JobTaker {
   }
 }
 
-/** The run was stopped, and not to end there. */
-class NotEndedError extends Error {}
+/** One conductor a run, however often its job comes to us. */
+interface Conducted {
+  readonly end: Promise<TrainJobResult>;
+  /** The queue's, of the last time that it gave us the job. */
+  token: string | undefined;
+}
 
 const CLOSE_MS = 5000;
 /** Lines of log that are kept of a run. */

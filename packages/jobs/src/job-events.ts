@@ -48,8 +48,10 @@ export interface JobReport {
   readonly progress?: MemberProgress;
   readonly members: readonly JobMember[];
   readonly generation?: number;
-  /** Set when the job has failed. */
+  /** Set when the job has failed, before the run's keys go. */
   readonly error?: EncodedError;
+  /** So many attempts were over when this was told: an error of another attempt is no news. */
+  readonly attempt?: number;
   /** Set when the run has finished, before its keys go: the queue may give the job to a coordinator once more. */
   readonly result?: TrainJobResult;
 }

@@ -1,17 +1,18 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { deleteRun } from "@gmc/collectives";
 import type { RunRecord } from "@gmc/experiment";
-import type { JobEvent } from "@gmc/jobs";
-import { cancelJob, readCluster } from "@gmc/jobs";
+import type { JobEvent, JobReport } from "@gmc/jobs";
+import { cancelJob, readCluster, reportOf } from "@gmc/jobs";
 import { runKeys } from "@gmc/protocol";
-import { openConnection, parseRedisUrl } from "@gmc/redis";
+import { acquireLease, openConnection, openServer, parseRedisUrl, readRecord, releaseLease } from "@gmc/redis";
 import { redisServerMissing } from "@gmc/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { WorkFolder } from "../../support/cluster/small-run.ts";
 import { runAlone, smallData, smallRun } from "../../support/cluster/small-run.ts";
 import type { Course, TestProcess } from "../../support/cluster/test-cluster.ts";
-import { TestCluster, TIMING } from "../../support/cluster/test-cluster.ts";
+import { HANGS_MS, TestCluster, TIMING } from "../../support/cluster/test-cluster.ts";
 
 const missing = redisServerMissing();
 
@@ -67,6 +68,8 @@ describe.skipIf(missing)(`a run on a cluster${missing ? ` (skipped: ${missing})`
   const fail = (): never => {
     throw new Error("no worker");
   };
+  const resultIsThere = async (): Promise<boolean> =>
+    (await cluster.queue.control.command(["EXISTS", runKeys(job).result])) === 1;
   const causes = ({ events }: Course): string[] =>
     events.flatMap((event) => (event.event === "generation" ? [event.cause] : []));
 
@@ -134,16 +137,63 @@ describe.skipIf(missing)(`a run on a cluster${missing ? ` (skipped: ${missing})`
   });
 
   test("ends once when it has ended while the coordinator slept and its job's lock ran out", async () => {
-    const resultOf = async (): Promise<boolean> =>
-      (await cluster.queue.control.command(["EXISTS", runKeys(job).result])) === 1;
     const course = await trainAnd(20, async () => {
       const stopped = cluster.coordinator ?? fail();
       stopped.signal("SIGSTOP");
-      await until(resultOf);
+      await until(resultIsThere);
       await delay(2 * TIMING.leaseMs);
       stopped.signal("SIGCONT");
     });
     await expectSame(course);
+  });
+
+  test("ends once when another coordinator has ended it while the first one slept", async () => {
+    const first = cluster.coordinator ?? fail();
+    await cluster.startCoordinator(); // stands by
+    const course = await trainAnd(20, async () => first.signal("SIGSTOP"));
+    first.signal("SIGCONT");
+    await delay(2 * TIMING.leaseMs);
+    await expectSame(course);
+    expect(course.record.generations).toBe(1);
+    await first.close();
+  });
+
+  test("goes on under the same conductor when its job's lock is lost and the queue gives the job once more", async () => {
+    const { train } = cluster.queue;
+    const course = await trainAnd(10, () => cluster.queue.control.command(["DEL", train.toKey(`${job}:lock`)]));
+    await expectSame(course);
+    expect(course.record.generations).toBe(1);
+    expect((await train.getJob(job))?.attemptsStarted).toBe(2);
+  });
+
+  describe("is not begun anew by a conductor who was given the job before the last one told its end", () => {
+    /** Takes the run from the cluster's conductor, who gets the job once more and waits, and tells `end` in its place. */
+    async function tellInstead(end: (record: RunRecord) => Partial<JobReport>): Promise<void> {
+      const { control, train } = cluster.queue;
+      const keys = runKeys(job);
+      await control.command(["DEL", keys.lease("coordinator")]);
+      const last = (await acquireLease(control, keys.lease("coordinator"), "last", HANGS_MS)) ?? fail();
+      await until(resultIsThere);
+      const { value } = (await readRecord(control, keys.result)) ?? fail();
+      const given = (await train.getJob(job)) ?? fail();
+      await given.updateProgress({ ...reportOf(given), ...end(JSON.parse(value).record) });
+      const reduce = await openServer(cluster.reduce?.url ?? fail(), "reduce");
+      await deleteRun([control, reduce], job);
+      reduce.close();
+      await releaseLease(control, last);
+    }
+
+    test("with its result", async () => {
+      const course = await trainAnd(20, () => tellInstead((result) => ({ result })));
+      await expectSame(course);
+      expect(course.record.generations).toBe(1);
+    });
+
+    test("with what it failed with", async () => {
+      const error = { code: "ERR_USAGE", message: "told last", details: {} };
+      await expect(trainAnd(20, () => tellInstead(() => ({ error })))).rejects.toMatchObject({ error });
+      expect(await cluster.strayKeys()).toEqual([]);
+    });
   });
 
   test("is adopted by a coordinator that stood by", async () => {
