@@ -73,7 +73,7 @@ export async function conductRun(
     if (signal.aborted || error instanceof LostRunError) throw error;
     const failure = error instanceof RunFailedError ? error : new RunFailedError(encodeError(error));
     job.reporter.setError(failure.error);
-    await job.reporter.flush(true);
+    await job.reporter.flush(true).catch(() => {}); // where the queue has lost the job, its keys go all the same
     await conductor.cleanUp(signal);
     throw failure;
   } finally {

@@ -83,12 +83,17 @@ export class JobReporter {
     this.#changed = true;
   }
 
-  /** Writes what has changed, a few times a second at most unless `now`. */
+  /** Writes what has changed, a few times a second at most unless `now`. What could not be written still has to be. */
   async flush(now = false): Promise<void> {
     if (!this.#changed || (!now && this.#now() - this.#writtenAt < this.#everyMs)) return;
     this.#changed = false;
     this.#writtenAt = this.#now();
-    await this.#write(this.#report);
+    try {
+      await this.#write(this.#report);
+    } catch (error) {
+      this.#changed = true;
+      throw error;
+    }
   }
 
   #set(change: Partial<JobReport>): void {
