@@ -4,6 +4,7 @@ import { redisServerMissing, startRedisServer } from "@gmc/testkit";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { TrainDocument } from "../../e2e/gmc.ts";
 import { gmcJson, ROOT, start, workFolder } from "../../e2e/gmc.ts";
+import { WAIT } from "../../support/cluster/test-cluster.ts";
 import { leftOver, markedProcesses, ours, processesHidden } from "./processes.ts";
 
 const missing = redisServerMissing() ?? processesHidden();
@@ -59,7 +60,7 @@ describe.skipIf(missing)(`gmc cluster${missing ? ` (skipped: ${missing})` : ""}`
       expect(status.coordinator).not.toBeNull();
       expect(status.finished).toBe(2);
     };
-    await vi.waitFor(expectAtRest, { timeout: 10_000 }); // a worker says that it is idle with a heartbeat after the run
+    await vi.waitFor(expectAtRest, WAIT); // a worker says that it is idle with a heartbeat after the run
 
     await call(["cluster", "down", "--dir", "c"]);
     expect(await leftOver(mark.TMPDIR)).toEqual([]);

@@ -8,11 +8,11 @@ import { cancelJob, readCluster, reportOf } from "@gmc/jobs";
 import { runKeys } from "@gmc/protocol";
 import { acquireLease, openConnection, openServer, parseRedisUrl, readRecord, releaseLease } from "@gmc/redis";
 import { redisServerMissing } from "@gmc/testkit";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { WorkFolder } from "../../support/cluster/small-run.ts";
 import { runAlone, smallData, smallRun } from "../../support/cluster/small-run.ts";
 import type { Course, TestProcess } from "../../support/cluster/test-cluster.ts";
-import { HANGS_MS, TestCluster, TIMING } from "../../support/cluster/test-cluster.ts";
+import { HANGS_MS, TestCluster, TIMING, WAIT } from "../../support/cluster/test-cluster.ts";
 
 const missing = redisServerMissing();
 
@@ -319,10 +319,5 @@ describe.skipIf(missing)(`a run on a cluster${missing ? ` (skipped: ${missing})`
   });
 });
 
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error("it did not come about within 30 s");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+const until = (holds: () => Promise<boolean>): Promise<void> =>
+  vi.waitFor(async () => expect(await holds()).toBe(true), WAIT);

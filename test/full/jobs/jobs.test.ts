@@ -4,9 +4,10 @@ import { parseRunConfig } from "@gmc/experiment";
 import type { JobSummary, TrainJobResult } from "@gmc/jobs";
 import { cancelJob, jobResult, readCluster, readJob, retryJob, submitTrain } from "@gmc/jobs";
 import { redisServerMissing } from "@gmc/testkit";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { TrainDocument } from "../../e2e/gmc.ts";
-import { gmc, gmcJson, ROOT, sleep, workFolder } from "../../e2e/gmc.ts";
+import { gmc, gmcJson, ROOT, workFolder } from "../../e2e/gmc.ts";
+import { WAIT } from "../../support/cluster/test-cluster.ts";
 import { JobsCluster } from "./jobs-cluster.ts";
 
 const missing = redisServerMissing();
@@ -37,13 +38,12 @@ describe.skipIf(missing)(`jobs of a cluster${missing ? ` (skipped: ${missing})` 
     if (ended.kind === "run") return ended.record;
     throw new Error(`${job} is no run`);
   };
-  const until = async (job: string, wanted: (status: JobSummary) => boolean): Promise<JobSummary> => {
-    for (const deadline = Date.now() + 60_000; ; await sleep(50)) {
+  const until = (job: string, wanted: (status: JobSummary) => boolean): Promise<JobSummary> =>
+    vi.waitFor(async () => {
       const found = await status(job);
-      if (wanted(found)) return found;
-      if (Date.now() > deadline) throw new Error(`${job} hangs: ${JSON.stringify(found)}`);
-    }
-  };
+      if (!wanted(found)) throw new Error(`${job} hangs: ${JSON.stringify(found)}`);
+      return found;
+    }, WAIT);
   const begun = ({ state, progress }: JobSummary) => state === "training" && (progress?.step ?? 0) > 0;
 
   beforeAll(async () => {
@@ -90,11 +90,10 @@ describe.skipIf(missing)(`jobs of a cluster${missing ? ` (skipped: ${missing})` 
     expect(await cluster.strayKeys()).toEqual([]);
     expect(allFiles(join(folder.path, "runs/cancelled")).filter((name) => name.includes("tmp"))).toEqual([]);
     expect(JSON.parse(readFileSync(join(folder.path, "runs/cancelled/run.json"), "utf8")).status).toBe("stopped");
-    for (const deadline = Date.now() + 10_000; ; await sleep(50)) {
-      const states = (await readCluster(cluster.queue)).workers.map(({ state }) => state);
-      if (Date.now() > deadline) expect(states).toEqual(["idle", "idle"]);
-      if (states.join() === "idle,idle") break;
-    }
+    await vi.waitFor(async () => {
+      const { workers } = await readCluster(cluster.queue);
+      expect(workers.map(({ state }) => state)).toEqual(["idle", "idle"]);
+    }, WAIT);
     await call("retry", job);
     await until(job, ({ state }) => state === "finished");
     expect((await call<TrainJobResult>("results", job)).weightsSha256).toBe(alone[0]?.weightsSha256);

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { redisServerMissing } from "@gmc/testkit";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { gmcJson, ROOT, sleep, workFolder } from "../../e2e/gmc.ts";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { gmcJson, ROOT, workFolder } from "../../e2e/gmc.ts";
+import { WAIT } from "../../support/cluster/test-cluster.ts";
 import { freePort } from "../../support/free-port.ts";
 import { JobsCluster } from "./jobs-cluster.ts";
 
@@ -44,7 +45,9 @@ describe.skipIf(missing)(`operation of a cluster${missing ? ` (skipped: ${missin
     const submit = ["submit", join(ROOT, "examples/demo.yaml"), "--data.path", "data/synth", "--out", "runs/long"];
     const minutes = ["--training.epochs", "4000"]; // it is cancelled below
     job = (await gmcJson<{ job: string }>([...submit, ...minutes, ...cluster.redis], folder.path)).job;
-    while (!/gmc_worker_run_step\{[^}]*\} [1-9]/.test(await (await get(`${worker}/metrics`)).text())) await sleep(100);
+    await vi.waitFor(async () => {
+      expect(await (await get(`${worker}/metrics`)).text()).toMatch(/gmc_worker_run_step\{[^}]*\} [1-9]/);
+    }, WAIT);
   });
   afterAll(async () => {
     await cluster?.close();
@@ -61,21 +64,18 @@ describe.skipIf(missing)(`operation of a cluster${missing ? ` (skipped: ${missin
   test("Prometheus learns of workers, runs and speed", async () => {
     const answer = await get(`${coordinator}/metrics`);
     expect(answer.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
-    for (const until = Date.now() + 20_000; Date.now() < until; await sleep(100)) {
-      const now = await (await get(`${coordinator}/metrics`)).text();
-      if (/^gmc_samples_per_second [1-9]/m.test(now)) break; // a heartbeat of the worker's later
-    }
-    const text = await (await get(`${coordinator}/metrics`)).text();
-    for (const line of [
+    const lines = [
       /^gmc_cluster_has_leader 1$/m,
       /^gmc_workers\{state="busy"\} 1$/m,
       /^gmc_runs\{state="training"\} 1$/m,
       /^gmc_samples_per_second [1-9]/m,
       new RegExp(`^gmc_run_step\\{run="${job}"\\} [1-9]`, "m"),
       /^gmc_coordinator_process_resident_memory_bytes \d/m,
-    ]) {
-      expect(text).toMatch(line);
-    }
+    ];
+    await vi.waitFor(async () => {
+      const text = await (await get(`${coordinator}/metrics`)).text();
+      for (const line of lines) expect(text).toMatch(line); // some are known a heartbeat of the worker's later
+    }, WAIT);
     expect(await (await get(`${worker}/metrics`)).text()).toMatch(/^gmc_worker_healthy\{worker="w1"\} 1$/m);
   });
 
@@ -109,17 +109,19 @@ describe.skipIf(missing)(`operation of a cluster${missing ? ` (skipped: ${missin
 
   test("a run's log has lines of coordinator and worker with run, worker, rank and step", async () => {
     const read = async () => (await gmcJson<{ lines: LogLine[] }>(["logs", job, ...cluster.redis], folder.path)).lines;
-    let lines = await read();
-    for (const until = Date.now() + 10_000; lines.length < 2 && Date.now() < until; ) lines = await read();
+    const withLine = (wanted: string) =>
+      vi.waitFor(async () => {
+        const lines = await read();
+        const line = lines.find(({ event }) => event === wanted);
+        if (!line) throw new Error(`no ${wanted} in ${JSON.stringify(lines)}`);
+        return { lines, line };
+      }, WAIT);
+    const { lines, line } = await withLine("worker.generation");
     expect(lines.every(({ run, time }) => run === job && !Number.isNaN(Date.parse(time)))).toBe(true);
-    expect(lines.some(({ event }) => event === "run.started")).toBe(true);
-    expect(lines.find(({ event }) => event === "worker.generation")).toMatchObject({ worker: "w1", rank: 0 });
+    await withLine("run.started");
+    expect(line).toMatchObject({ worker: "w1", rank: 0 });
     await gmcJson(["cancel", job, ...cluster.redis], folder.path);
-    for (const until = Date.now() + 15_000; Date.now() < until; await sleep(200)) {
-      lines = await read();
-      if (lines.some(({ event }) => event === "worker.generation-end")) break;
-    }
-    expect(lines.find(({ event }) => event === "worker.generation-end")?.step).toBeGreaterThan(0);
+    expect((await withLine("worker.generation-end")).line.step).toBeGreaterThan(0);
     expect(await cluster.strayKeys()).toEqual([]);
   });
 
@@ -128,13 +130,7 @@ describe.skipIf(missing)(`operation of a cluster${missing ? ` (skipped: ${missin
       (await get(`${coordinator}/healthz`)).status,
       (await get(`${worker}/healthz`)).status,
     ];
-    const become = async (wanted: number) => {
-      for (const until = Date.now() + 20_000; ; await sleep(200)) {
-        const found = await statuses();
-        if (found.every((status) => status === wanted)) return;
-        if (Date.now() > until) expect(found).toEqual([wanted, wanted]);
-      }
-    };
+    const become = (wanted: number) => vi.waitFor(async () => expect(await statuses()).toEqual([wanted, wanted]), WAIT);
     cluster.server.pause();
     try {
       await become(503);

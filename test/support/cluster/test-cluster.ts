@@ -12,6 +12,8 @@ import type { Fault, FromProcess, ProcessOptions } from "./messages.ts";
 
 /** A failure in CI: nothing of a small cluster takes so long. */
 export const HANGS_MS = 60_000;
+/** For `vi.waitFor`, of what a cluster comes to. */
+export const WAIT = { timeout: HANGS_MS, interval: 50 } as const;
 /** Short times, so that tests do not wait for the death of what they kill. */
 export const TIMING = { ttlMs: 900, beatMs: 150, tickMs: 60, leaseMs: 1500, leaveMs: 5000 };
 
