@@ -70,3 +70,17 @@ test("what an attempt failed with stays told while it goes on, and is forgotten 
   again.goOn(1);
   expect(again.report).not.toHaveProperty("error");
 });
+
+test("what could not be written is written the next time", async () => {
+  const written: JobReport[] = [];
+  let away = true;
+  const reporter = new JobReporter(EMPTY, async (report) => {
+    if (away) throw new Error("away");
+    written.push(report);
+  });
+  reporter.setError({ code: "ERR_USAGE", message: "no", details: {} });
+  await expect(reporter.flush(true)).rejects.toThrow("away");
+  away = false;
+  await reporter.flush(true);
+  expect(written).toMatchObject([{ error: { message: "no" } }]);
+});

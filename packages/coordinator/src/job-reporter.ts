@@ -77,6 +77,7 @@ export class JobReporter {
     this.#set({ attempt });
   }
 
+  /** It is set aside, or tried again: it has not failed. */
   forgetError(): void {
     const { error: _, ...rest } = this.#report;
     this.#report = rest;

@@ -1,5 +1,5 @@
 import type { Collective, Marker } from "@gmc/collectives";
-import { compareMarkers, openLocalGroup } from "@gmc/collectives";
+import { compareMarkers } from "@gmc/collectives";
 import type { TrainState } from "@gmc/core";
 import {
   DivergenceError,
@@ -9,110 +9,28 @@ import {
   StaleGenerationError,
   silentLogger,
 } from "@gmc/core";
-import { describe, expect, onTestFinished, test } from "vitest";
-import { TrainingConfig } from "./config.ts";
+import { describe, expect, test } from "vitest";
 import type { Faults } from "./linear-replica.testing.ts";
-import { linearModel, linearReplica, linearSource } from "./linear-replica.testing.ts";
+import { linearModel, linearReplica } from "./linear-replica.testing.ts";
 import { packTrainState, unpackTrainState } from "./packed-state.ts";
 import type { StepGroup } from "./step-group.ts";
 import { markerOf } from "./step-group.ts";
 import { train } from "./train.ts";
-import type { TrainOptions, TrainResult } from "./train-options.ts";
-
-/** 4 shards; 3 steps an epoch, 2 epochs, each validated with 2 batches. */
-const SHARDS = 4;
-const STEPS_PER_EPOCH = 3;
-const CONFIG = TrainingConfig.parse({
-  batchSize: 8,
-  shards: SHARDS,
-  epochs: 2,
-  optimizer: { learningRate: 0.05 },
-  digestEverySteps: 2,
-});
-const FIRST = initialTrainState(linearModel, 4);
-const sourceOf = (samples: number, own?: readonly number[]) =>
-  linearSource({ samples, batchSize: 8, shards: SHARDS, ...(own && { own }) });
-
-const optionsOf = (own?: readonly number[], faults?: Faults): TrainOptions => ({
-  model: linearModel,
-  replica: linearReplica(faults),
-  source: sourceOf(25, own),
-  validation: sourceOf(17, own),
-  config: CONFIG,
-  seed: 4,
-  state: FIRST,
-});
-
-type Shares = readonly (readonly number[])[];
-const TWO: Shares = [
-  [0, 1],
-  [2, 3],
-]; // prettier-ignore
-
-function openGroup(shares: Shares, wire: "fp32" | "bf16" = "fp32") {
-  const group = openLocalGroup(shares, { wire, timeoutMs: 5000 });
-  onTestFinished(() => group.close());
-  return group;
-}
-
-/** What a coordinator's log holds, and what it would refuse. */
-class MemoryLog {
-  readonly markers: Marker[] = [];
-  /** The last one; null before the first. */
-  get last(): Marker | null {
-    return this.markers.at(-1) ?? null;
-  }
-  commit(marker: Marker): void {
-    const order = compareMarkers(marker, this.last);
-    if (order > 0) {
-      const next = [
-        { step: (this.last?.step ?? 0) + 1, phase: "trained" },
-        { step: this.last?.step ?? 0, phase: "validated" },
-      ];
-      expect(next).toContainEqual(marker);
-      this.markers.push(marker);
-    }
-  }
-  group(collective: Collective): StepGroup {
-    return { collective, commit: async (marker) => this.commit(marker) };
-  }
-}
-
-interface Together {
-  readonly log?: MemoryLog;
-  readonly faults?: (rank: number) => Faults | undefined;
-  readonly more?: (rank: number) => Partial<TrainOptions>;
-  readonly change?: (group: StepGroup, rank: number) => StepGroup;
-}
-
-/** All members of one group, each in its own call; their results or errors, by rank. */
-async function trainTogether(
-  shares: Shares,
-  { log = new MemoryLog(), faults, more, change = (group) => group }: Together = {},
-): Promise<readonly (TrainResult | Error)[]> {
-  const { members, close } = openGroup(shares);
-  return await Promise.all(
-    members.map(async (collective, rank) => {
-      try {
-        const options = { ...optionsOf(shares[rank], faults?.(rank)), ...more?.(rank) };
-        const result = await train({ ...options, group: change(log.group(collective), rank) });
-        if (result.status === "interrupted") close();
-        return result;
-      } catch (error) {
-        return error as Error;
-      }
-    }),
-  );
-}
-
-function expectResults(outcomes: readonly (TrainResult | Error)[]): readonly TrainResult[] {
-  return outcomes.map((outcome) => {
-    if (outcome instanceof Error) throw outcome;
-    return outcome;
-  });
-}
-
-const alone = (): Promise<TrainResult> => train(optionsOf());
+import type { TrainOptions } from "./train-options.ts";
+import type { Shares } from "./train-together.testing.ts";
+import {
+  alone,
+  CONFIG,
+  expectResults,
+  FIRST,
+  MemoryLog,
+  openGroup,
+  optionsOf,
+  passedOn,
+  STEPS_PER_EPOCH,
+  TWO,
+  trainTogether,
+} from "./train-together.testing.ts";
 
 test("members end with the state of one process, and every step and every epoch's end was committed", async () => {
   const log = new MemoryLog();
@@ -188,16 +106,11 @@ function over(group: StepGroup, nth: number, when: "before" | "after", onOver: (
   return {
     commit: (...marker) => guarded(() => group.commit(...marker)),
     collective: {
-      ...collective,
-      rank: collective.rank,
-      shardsOfWorkers: collective.shardsOfWorkers,
-      wire: collective.wire,
-      traffic: collective.traffic,
+      ...passedOn(collective),
       gather: (...call) => guarded(() => collective.gather(...call)),
       reduce: (...call) => guarded(() => collective.reduce(...call)),
       broadcast: (...call) => guarded(() => collective.broadcast(...call)),
       release: (scope) => guarded(() => collective.release(scope)),
-      close: () => collective.close(),
     },
   };
 }
@@ -390,20 +303,13 @@ test("a part is reduced as soon as the last own shard has it, while the rest is 
     change: ({ collective, commit }, rank) => ({
       commit,
       collective: {
-        rank: collective.rank,
-        shardsOfWorkers: collective.shardsOfWorkers,
-        wire: collective.wire,
-        traffic: collective.traffic,
-        gather: (...call) => collective.gather(...call),
+        ...passedOn(collective),
         reduce(tag, own, stop, into) {
           if (rank === 0) events.push(tag);
           // A sum must not arrive where it is still read from, and sent again when a connection breaks.
           for (const { buffer } of own.values()) expect(buffer).not.toBe(into?.buffer);
           return collective.reduce(tag, own, stop, into);
         },
-        broadcast: (...call) => collective.broadcast(...call),
-        release: (scope) => collective.release(scope),
-        close: () => collective.close(),
       },
     }),
   });
@@ -426,22 +332,16 @@ test("everything that was exchanged is released, in the end too", async () => {
     change: ({ collective, commit }, rank) => ({
       commit,
       collective: {
-        rank,
-        shardsOfWorkers: collective.shardsOfWorkers,
-        wire: collective.wire,
-        traffic: collective.traffic,
+        ...passedOn(collective),
         gather(tag, ...call) {
           if (rank === 1) used.add(tag.split("/")[0]!);
           return collective.gather(tag, ...call);
         },
-        reduce: (...call) => collective.reduce(...call),
-        broadcast: (...call) => collective.broadcast(...call),
         async release(scope) {
           await new Promise((resolve) => setTimeout(resolve, 5)); // slower than a step
           await collective.release(scope);
           if (rank === 1) released.add(scope);
         },
-        close: () => collective.close(),
       },
     }),
   });
@@ -453,14 +353,15 @@ test("everything that was exchanged is released, in the end too", async () => {
 test("a batch of other shards than the group shares is refused", async () => {
   const { members } = openGroup([[0], [1]]);
   const group = new MemoryLog().group(members[0]!);
-  const quiet = { ...group, collective: { ...wrap(members[0]!), gather: async () => new Float32Array(16) } };
+  const quiet = { ...group, collective: { ...silent(members[0]!), gather: async () => new Float32Array(16) } };
   await expect(train({ ...optionsOf([0]), group: quiet })).rejects.toThrow("4 shards in a group that shares 2");
   const other = openGroup(TWO);
-  const less = new MemoryLog().group({ ...wrap(other.members[0]!), gather: async () => new Float32Array(32) });
+  const less = new MemoryLog().group({ ...silent(other.members[0]!), gather: async () => new Float32Array(32) });
   await expect(train({ ...optionsOf([0]), group: less })).rejects.toThrow("holds 1 shards, this worker owns 2");
 });
 
-const wrap = ({ rank, shardsOfWorkers, wire, traffic }: Collective): Collective => ({
+/** Of the same group, but nothing comes of its calls. */
+const silent = ({ rank, shardsOfWorkers, wire, traffic }: Collective): Collective => ({
   rank,
   shardsOfWorkers,
   wire,
